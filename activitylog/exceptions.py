@@ -1,0 +1,65 @@
+"""
+The errors that activitylog raises, all of them at configure time or in commands. ``emit`` raises none.
+
+    ActivityLogError
+    ├── ConfigurationError      a setting that cannot be used (also a ValueError)
+    ├── StrictModeError         strict=True only: what emit would have repaired or counted
+    ├── StoreError              the store cannot be used
+    │   ├── StoreLockedError    another process has the embedded store open
+    │   ├── StoreUnavailableError   nobody answers, or the answer is no
+    │   └── SchemaError         a table is missing, or is not what this version needs
+    ├── QueryError              a question that cannot be asked as given
+    └── IngestError             a file that cannot be read
+"""
+
+from __future__ import annotations
+
+
+class ActivityLogError(Exception):
+    """
+    Base of all errors.
+
+    Args:
+        message: what is wrong, with what was given.
+        hint: what the reader can do next.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class ConfigurationError(ActivityLogError, ValueError):
+    """A setting that cannot be used."""
+
+
+class StrictModeError(ActivityLogError):
+    """Raised by ``emit`` under ``strict=True``: an event that would have been repaired or dropped."""
+
+
+class StoreError(ActivityLogError):
+    """The store cannot be used."""
+
+
+class StoreLockedError(StoreError):
+    """Another process has the embedded store open."""
+
+
+class StoreUnavailableError(StoreError):
+    """Nobody answers at the store's address, or the answer is a refusal."""
+
+
+class SchemaError(StoreError):
+    """A table is missing or is not what this version needs."""
+
+
+class QueryError(ActivityLogError):
+    """A question that cannot be asked as it was given."""
+
+
+class IngestError(ActivityLogError):
+    """A file that cannot be read."""
