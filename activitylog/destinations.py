@@ -1,0 +1,135 @@
+"""
+What a URL becomes: the exporter behind it, and the checks that can be made before the first event.
+
+Exporters are built in the exporting thread on the first batch, because their drivers are slow to import
+(gRPC, clickhouse-connect and chDB half a second each). What can be wrong is looked for at configure time all
+the same, by means that import nothing.
+
+The ClickHouse exporter is found as any OpenTelemetry program finds it, by the entry point
+``opentelemetry_logs_exporter: clickhouse``: the two packages do not import each other.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.sdk._logs.export import LogRecordExporter
+
+from activitylog.exceptions import ConfigurationError
+from activitylog.settings import Settings
+from activitylog.url import DestinationURL
+
+
+def exporter_builder(url: DestinationURL, settings: Settings) -> Callable[[], LogRecordExporter]:
+    """
+    Check a destination as far as possible without opening it.
+
+    Returns:
+        A function that makes its exporter.
+
+    Raises:
+        ConfigurationError: something it needs is not installed.
+        StoreLockedError: another process has the embedded store open.
+    """
+    match url.kind:
+        case "chdb":
+            return _embedded(url, settings)
+        case "clickhouse":
+            return _clickhouse(url, settings, create_schema=bool(settings.create_schema))
+        case "otlp":
+            return lambda: _otlp_grpc(url, settings)
+        case "otlp+http":
+            return lambda: _otlp_http(url, settings)
+        case "console":
+            return _console
+        case _:
+            return _memory
+
+
+def _embedded(url: DestinationURL, settings: Settings) -> Callable[[], LogRecordExporter]:
+    if importlib.util.find_spec("chdb") is None:
+        raise ConfigurationError(
+            f"{url} needs the embedded ClickHouse engine, which is not installed.",
+            hint="Run: pip install 'activitylog[embedded]' (about 900 MB).",
+        )
+    if url.path != "memory":
+        from activitylog.store.client import check_unlocked
+
+        check_unlocked(url.path)
+    return _clickhouse(url, settings, create_schema=settings.create_schema is not False)
+
+
+def _clickhouse(
+    url: DestinationURL, settings: Settings, *, create_schema: bool
+) -> Callable[[], LogRecordExporter]:
+    found = importlib.metadata.entry_points(group="opentelemetry_logs_exporter", name="clickhouse")
+    if not found:
+        raise ConfigurationError(
+            f"{url} needs the exporter 'clickhouse', which is not installed.",
+            hint="Install activitylog again: its distribution brings otel_clickhouse.",
+        )
+
+    def build() -> LogRecordExporter:
+        from activitylog.store.columns import EVENTS_TABLE, column_mapping
+
+        exporter: LogRecordExporter = next(iter(found)).load()(
+            url.reveal(),
+            table=EVENTS_TABLE,
+            columns=column_mapping(),
+            create_schema=False,
+            prepare=_schema_step(url) if create_schema else None,
+            timeout_seconds=settings.export_timeout_seconds,
+            retry_deadline_seconds=settings.retry_deadline_seconds,
+        )
+        return exporter
+
+    return build
+
+
+def _schema_step(url: DestinationURL) -> Callable[[Any], None]:
+    """Applies the store's migrations, on a connection of its own, before the first insert."""
+
+    def prepare(_client: Any) -> None:
+        from activitylog.store.client import connect
+        from activitylog.store.migrations import apply
+
+        client = connect(url.reveal(), create_database=True)
+        try:
+            apply(client)
+        finally:
+            client.close()
+
+    return prepare
+
+
+def _otlp_grpc(url: DestinationURL, settings: Settings) -> LogRecordExporter:
+    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+
+    return OTLPLogExporter(
+        endpoint=f"{url.host}:{url.port}", insecure=not url.secure, timeout=settings.export_timeout_seconds
+    )
+
+
+def _otlp_http(url: DestinationURL, settings: Settings) -> LogRecordExporter:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+
+    protocol = "https" if url.secure else "http"
+    path = url.path or "/v1/logs"
+    return OTLPLogExporter(
+        endpoint=f"{protocol}://{url.host}:{url.port}{path}", timeout=settings.export_timeout_seconds
+    )
+
+
+def _console() -> LogRecordExporter:
+    from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
+
+    return ConsoleLogRecordExporter(formatter=lambda record: record.to_json(indent=None) + "\n")
+
+
+def _memory() -> LogRecordExporter:
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+
+    return InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]

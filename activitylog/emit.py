@@ -1,0 +1,257 @@
+"""
+What applications call: ``emit``, ``emit_many``, ``get_logger`` and ``activity``.
+
+All of them are synchronous, do no I/O, never wait for a backend and never raise (unless ``strict``), so they
+are the same in ``def`` and ``async def``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import inspect
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import structlog
+
+from activitylog import config, context
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def emit(
+    event: Any,
+    /,
+    *,
+    actor: Any = None,
+    object: Any = None,
+    objects: Iterable[Any] | None = None,
+    target: Any = None,
+    tenant: Any = None,
+    outcome: str | None = None,
+    message: str | None = None,
+    error: Any = None,
+    duration: float | dt.timedelta | None = None,
+    session: str | None = None,
+    request_id: str | None = None,
+    timestamp: int | float | dt.datetime | None = None,
+    **attributes: Any,
+) -> bool:
+    """
+    Record that something happened.
+
+    .. code-block:: python
+
+        activitylog.emit("message.sent", actor=user, object=message, channel="general", length=312)
+
+    Args:
+        event: its name, ``noun.verbed``, or an instance of a class declared with ``@activitylog.event``.
+        actor: who did it; ``"user:42"``, ``("user", 42)`` or an object with ``pk`` or ``id``.
+        object: what it was done to, in the same forms.
+        objects: the things it was done to, for one event about many; their number becomes ``activity.count``.
+        target: the second thing, when there is one: added the object *to* it.
+        tenant: whose data it is.
+        outcome: ``success`` (the default), ``failure``, ``denied`` or ``unknown``.
+        message: a sentence for people; the ``Body``. Leave out ids, they have their own columns.
+        error: an exception or a short code; makes the outcome ``failure``.
+        duration: how long it took, in seconds.
+        session: id of the session.
+        request_id: id of the request, where it is not the trace id.
+        timestamp: when it happened, for imports: integer nanoseconds, or an aware ``datetime``. Default: now.
+        attributes: anything else, by the application's own names.
+
+    Returns:
+        True when the event was handed to OpenTelemetry, False when it was dropped and counted.
+    """
+    if actor is not None:
+        attributes["actor"] = actor
+    if object is not None:
+        attributes["object"] = object
+    if objects is not None:
+        attributes["objects"] = objects
+    if target is not None:
+        attributes["target"] = target
+    if tenant is not None:
+        attributes["tenant"] = tenant
+    if outcome is not None:
+        attributes["outcome"] = outcome
+    if message is not None:
+        attributes["message"] = message
+    if error is not None:
+        attributes["error"] = error
+    if duration is not None:
+        attributes["duration"] = duration
+    if session is not None:
+        attributes["session"] = session
+    if request_id is not None:
+        attributes["request_id"] = request_id
+    if timestamp is not None:
+        attributes["timestamp"] = timestamp
+    return config.submit("info", event, attributes)
+
+
+def emit_many(event: str, items: Iterable[Any], /, **common: Any) -> int:
+    """
+    Record one event for each item, reading the context once.
+
+    .. code-block:: python
+
+        activitylog.emit_many("user.activated", users, actor=admin)
+
+    For thousands of items consider one event about all of them: ``emit(..., objects=users)``.
+
+    Args:
+        event: name of every event.
+        items: each is the ``object`` of its event, or a mapping of further keywords of ``emit``.
+        common: keywords of ``emit`` that all share.
+
+    Returns:
+        How many were handed on.
+    """
+    handed_on = 0
+    token = context.resolve_once()
+    try:
+        for item in items:
+            own = item if isinstance(item, Mapping) else {"object": item}
+            handed_on += config.submit("info", event, {**common, **own})
+    except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
+        config.fail(error, event)
+    finally:
+        context.pop(token)
+    return handed_on
+
+
+class ActivityLogger(structlog.BoundLoggerBase):
+    """
+    What :func:`get_logger` returns: a structlog bound logger whose methods emit activity events.
+
+    ``log.info("message.sent", actor=user)`` is ``emit("message.sent", actor=user)``; the method sets the
+    severity. ``bind``, ``unbind`` and ``new`` are structlog's.
+    """
+
+    # Not structlog's _proxy_to_logger: its own parameters would clash with attributes of the same name.
+    def _submit(self, method_name: str, event: Any, args: tuple[Any, ...], values: dict[str, Any]) -> bool:
+        event_dict = {**self._context, **values}
+        if args:
+            event_dict["positional_arguments"] = args
+        return config.submit(method_name, event, event_dict)
+
+    def debug(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
+        """Emit with severity DEBUG."""
+        return self._submit("debug", event, args, values)
+
+    def info(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
+        """Emit with severity INFO (or what the outcome says)."""
+        return self._submit("info", event, args, values)
+
+    def warning(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
+        """Emit with severity WARN."""
+        return self._submit("warning", event, args, values)
+
+    def error(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
+        """Emit with severity ERROR."""
+        return self._submit("error", event, args, values)
+
+    def exception(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
+        """Emit with severity ERROR and the exception that is being handled."""
+        return self._submit("exception", event, args, values)
+
+    def critical(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
+        """Emit with severity FATAL."""
+        return self._submit("critical", event, args, values)
+
+    msg = log = info
+    warn = warning
+    fatal = critical
+
+
+def get_logger(**initial_values: Any) -> ActivityLogger:
+    """
+    A structlog bound logger that emits activity events, with ``initial_values`` bound.
+
+    It may be made before ``configure``, at import time of a module. The application's own
+    ``structlog.configure`` is neither used nor changed.
+    """
+    logger = structlog.wrap_logger(None, processors=[], wrapper_class=ActivityLogger, context_class=dict)
+    return cast(ActivityLogger, logger.bind(**initial_values))
+
+
+class activity:  # noqa: N801 - reads as a verb: with activity(...), @activity(...)
+    """
+    Emit one event when a block or a function ends, with its duration and its outcome.
+
+    .. code-block:: python
+
+        @activitylog.activity("report.exported")
+        def export(report_id): ...
+
+        with activitylog.activity("import.run", object=job) as act:
+            act.add(rows=run(job))
+
+    An exception makes the outcome ``failure`` (``denied`` for a ``PermissionError``), is noted as the error,
+    and goes on to the caller. Functions and coroutine functions can be decorated. A generator function is
+    returned as it is, with a warning: its body runs elsewhere and later; put the block inside.
+    """
+
+    def __init__(self, event: str, /, **values: Any) -> None:
+        self._event = event
+        self._values = values
+        self._started_ns = 0
+
+    def add(self, /, **values: Any) -> None:
+        """Set or replace keywords of the event that will be emitted."""
+        self._values.update(values)
+
+    def __enter__(self) -> Self:
+        self._started_ns = time.perf_counter_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        values = self._values
+        values.setdefault("duration", (time.perf_counter_ns() - self._started_ns) / 1e9)
+        if error is not None and isinstance(error, Exception):
+            values.setdefault("error", error)
+            values.setdefault("outcome", "denied" if isinstance(error, PermissionError) else "failure")
+        elif error is not None:
+            values.setdefault("error", type(error))
+            values.setdefault("outcome", "unknown")
+        config.submit("info", self._event, dict(values))
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: _F) -> _F:
+        event, values = self._event, self._values
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            warnings.warn(
+                f"@activity({event!r}) leaves the generator function {function.__qualname__} as it is; "
+                "write `with activity(...)` inside it",
+                stacklevel=2,
+            )
+            return function
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def emitting_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with activity(event, **values):
+                    return await function(*args, **kwargs)
+
+            return cast(_F, emitting_coroutine)
+
+        @functools.wraps(function)
+        def emitting_function(*args: Any, **kwargs: Any) -> Any:
+            with activity(event, **values):
+                return function(*args, **kwargs)
+
+        return cast(_F, emitting_function)

@@ -1,0 +1,179 @@
+"""
+The end of the chain: event dict -> log record -> ``Logger.emit``.
+
+``opentelemetry._logs`` is touched here and in provider.py only; it still changes from release to release.
+
+A record is built once and read once. The SDK's own way costs four times as much, because it cleans every
+value again (``BoundedAttributes``) and copies the record before it queues it; values are clean here already.
+Both classes below are what the SDK's are, by inheritance, without these steps; the OTLP bytes are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Self, cast
+
+from opentelemetry._logs import Logger as APILogger
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import Logger, LogRecordLimits, ReadWriteLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import TraceFlags, get_current_span
+from structlog.typing import EventDict, WrappedLogger
+
+from activitylog.identity import Producer
+
+_NO_LIMITS: Final = LogRecordLimits()
+
+_SEVERITY_OF_METHOD: Final = {
+    "debug": SeverityNumber.DEBUG,
+    "info": SeverityNumber.INFO,
+    "warning": SeverityNumber.WARN,
+    "warn": SeverityNumber.WARN,
+    "error": SeverityNumber.ERROR,
+    "exception": SeverityNumber.ERROR,
+    "critical": SeverityNumber.FATAL,
+    "fatal": SeverityNumber.FATAL,
+}
+_SEVERITY_OF_OUTCOME: Final = {
+    "failure": SeverityNumber.ERROR,
+    "denied": SeverityNumber.WARN,
+}
+
+
+class ActivityRecord(LogRecord):
+    """A log record with what an activity has; ``copy.copy`` returns the record itself."""
+
+    context = Context()
+    exception: BaseException | None = None
+
+    def __init__(
+        self,
+        *,
+        timestamp: int,
+        event_name: str,
+        severity: SeverityNumber,
+        body: Any,
+        attributes: dict[str, Any],
+        trace: tuple[int, int, TraceFlags],
+    ) -> None:
+        self.timestamp = self.observed_timestamp = timestamp
+        self.event_name = event_name
+        self.severity_number = severity
+        self.severity_text = severity.name
+        self.body = body
+        self.attributes = attributes
+        self.trace_id, self.span_id, self.trace_flags = trace
+
+    def __copy__(self) -> Self:
+        return self
+
+
+class CleanLogRecord(ReadWriteLogRecord):
+    """A record in the SDK's envelope, its attributes taken as they are."""
+
+    def __init__(
+        self, log_record: LogRecord, resource: Resource, instrumentation_scope: InstrumentationScope
+    ) -> None:
+        self.log_record = log_record
+        self.resource = resource
+        self.instrumentation_scope = instrumentation_scope
+        self.limits = _NO_LIMITS
+
+
+class RenderLogRecord:
+    """
+    The last processor: turns the event dict into the log record that the wrapped logger emits.
+
+    Args:
+        producer: the source of event ids.
+
+    Returns ``((record,), {})``, structlog's form of "call the logger's method with this record". The severity
+    is the higher of the method's (``log.warning``) and the outcome's (failure: ERROR, denied: WARN).
+    """
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    def __call__(
+        self, _logger: WrappedLogger, method_name: str, event_dict: EventDict
+    ) -> tuple[tuple[LogRecord], dict[str, Any]]:
+        name = event_dict.pop("event")
+        timestamp = event_dict.pop("timestamp")
+        body = event_dict.pop("message", None)
+        trace = _trace_of(event_dict)
+        request_id = event_dict.get("activity.request.id")
+        if request_id is not None and request_id == f"{trace[0]:032x}":
+            del event_dict["activity.request.id"]  # one fact has one home
+        seq, uid = self._producer.next_id(timestamp)
+        event_dict["log.record.uid"] = uid
+        event_dict["activity.producer"] = self._producer.name
+        event_dict["activity.seq"] = seq
+        severity = _severity(method_name, event_dict.get("activity.outcome"))
+        record = ActivityRecord(
+            timestamp=timestamp,
+            event_name=name,
+            severity=severity,
+            body=body,
+            attributes=cast(dict[str, Any], event_dict),
+            trace=trace,
+        )
+        return (record,), {}
+
+
+def _severity(method_name: str, outcome: str | None) -> SeverityNumber:
+    severity = _SEVERITY_OF_METHOD.get(method_name, SeverityNumber.INFO)
+    if outcome is None:
+        return severity
+    of_outcome = _SEVERITY_OF_OUTCOME.get(outcome, severity)
+    return of_outcome if of_outcome.value > severity.value else severity
+
+
+def _trace_of(event_dict: Mapping[str, Any]) -> tuple[int, int, TraceFlags]:
+    """The ids given with the event (32 and 16 hexadecimal digits), else those of the active span."""
+    if "trace_id" in event_dict or "span_id" in event_dict or "trace_flags" in event_dict:
+        return _given_trace(event_dict)  # type: ignore[arg-type]
+    span_context = get_current_span().get_span_context()
+    return span_context.trace_id, span_context.span_id, span_context.trace_flags
+
+
+def _given_trace(event_dict: dict[str, Any]) -> tuple[int, int, TraceFlags]:
+    trace_id = _from_hex(event_dict.pop("trace_id", None), 128)
+    span_id = _from_hex(event_dict.pop("span_id", None), 64)
+    flags = event_dict.pop("trace_flags", None)
+    return trace_id, span_id, TraceFlags(flags & 0xFF if isinstance(flags, int) else TraceFlags.DEFAULT)
+
+
+def _from_hex(value: Any, bits: int) -> int:
+    """An id as an integer, zero (OpenTelemetry's "none") when it is not one."""
+    if isinstance(value, str):
+        try:
+            value = int(value, 16)
+        except ValueError:
+            return 0
+    return value if isinstance(value, int) and 0 <= value < 1 << bits else 0
+
+
+class EventLogger:
+    """
+    The wrapped logger: whatever the method is called, it is ``Logger.emit``.
+
+    Args:
+        logger: an OpenTelemetry logger, of the SDK or of any other implementation of its API.
+    """
+
+    def __init__(self, logger: APILogger) -> None:
+        self._logger = logger
+
+    def emit(self, record: LogRecord) -> None:
+        """Hand one record to OpenTelemetry."""
+        logger = self._logger
+        if isinstance(logger, Logger):
+            # The resource is asked for each time: the SDK replaces it after a fork.
+            envelope = CleanLogRecord(record, logger.resource, logger.instrumentation_scope)
+            logger.emit(envelope)  # type: ignore[arg-type] # accepted as it is, though annotated otherwise
+        else:
+            logger.emit(record)
+
+    debug = info = warning = warn = error = exception = critical = fatal = msg = log = emit

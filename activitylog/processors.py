@@ -1,0 +1,307 @@
+"""
+The structlog processors of the chain, in its order. Each one works in any structlog chain.
+
+    your processors   decide and enrich; may raise structlog.DropEvent
+    add_timestamp     ``timestamp``: integer nanoseconds since the epoch
+    merge_context     what ``activitylog.bind`` has bound, lazy values called
+    name_entities     actor, object, objects, target -> their attributes
+    name_error        error, exc_info -> ``error.type``, ``exception.*``, outcome
+    name_attributes   the other keywords of ``emit`` -> their attributes
+    Sanitize          values that can be exported, and flags for what was changed
+
+The keys that are no attributes are in :data:`activitylog.event.RECORD_KEYS`; all others are attributes by
+their own names. What a processor changes or cannot use it reports by :func:`flag`, as ``key:reason``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import traceback
+from collections.abc import Mapping
+from time import time_ns
+from typing import Any, Final, cast
+
+from structlog.typing import EventDict, WrappedLogger
+
+from activitylog import context
+from activitylog.entities import Entity, is_user, reference
+from activitylog.event import (
+    ATTRIBUTE_OF_KEY,
+    DEFAULT_LIMITS,
+    ENTITY_KEYS,
+    EVENT_NAME_PATTERN,
+    MAX_EVENT_NAME_LENGTH,
+    OUTCOMES,
+    Limits,
+)
+from activitylog.sanitize import sanitize
+
+FLAGS: Final = "activity.sanitized"
+MAX_FLAGS: Final = 16
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_INT64_MAX: Final = (1 << 63) - 1
+
+
+def flag(event_dict: EventDict, *flags: str) -> None:
+    """Note on the event what was changed or could not be used, as ``key:reason``."""
+    noted = event_dict.get(FLAGS)
+    event_dict[FLAGS] = [*noted, *flags] if isinstance(noted, list) else list(flags)
+
+
+def add_timestamp(_logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
+    """
+    Set ``timestamp`` to now, in whole microseconds, or turn the one given into integer nanoseconds.
+
+    Accepted: an ``int`` of nanoseconds, a ``float`` of seconds (what ``time.time()`` returns), a ``datetime``
+    (without a zone: UTC, flagged). Anything else is flagged and replaced by now.
+    """
+    given = event_dict.get("timestamp")
+    if given is None:
+        # Nanoseconds are noise in Python, and whole microseconds take a fifth less room in the column.
+        event_dict["timestamp"] = time_ns() // 1000 * 1000
+    elif type(given) is not int or not 0 <= given <= _INT64_MAX:
+        event_dict["timestamp"] = _nanoseconds(given, event_dict)
+    return event_dict
+
+
+def _nanoseconds(given: Any, event_dict: EventDict) -> int:
+    result = -1
+    try:
+        if isinstance(given, dt.datetime):
+            if given.tzinfo is None:
+                flag(event_dict, "timestamp:naive")
+                given = given.replace(tzinfo=dt.UTC)
+            since = given - _EPOCH
+            seconds = since.days * 86_400 + since.seconds
+            result = (seconds * 1_000_000 + since.microseconds) * 1000
+        elif isinstance(given, float):
+            result = round(given * 1_000_000) * 1000
+    except (ValueError, OverflowError):
+        result = -1
+    if 0 <= result <= _INT64_MAX:
+        return result
+    flag(event_dict, "timestamp:invalid")
+    return time_ns() // 1000 * 1000
+
+
+def merge_context(_logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
+    """
+    Add what is bound to the current task, where the event does not say otherwise.
+
+    None says nothing: ``emit(..., actor=None)`` keeps the bound actor. Callables are called here; one that
+    fails leaves its key out and a flag ``key:lazy``.
+    """
+    for key, value in context.current().items():
+        if event_dict.get(key) is not None:
+            continue
+        try:
+            event_dict[key] = value() if context.is_lazy(value) else value
+        except Exception:  # noqa: BLE001 - the application's callable may raise anything; flagged
+            flag(event_dict, f"{key}:lazy")
+    return event_dict
+
+
+def name_entities(_logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
+    """
+    Turn ``actor``, ``object``, ``objects``, ``target``, ``tenant`` and ``on_behalf_of`` into attributes.
+
+    The forms they may have are those of :mod:`activitylog.entities`. An actor of type ``user``, or without
+    any type, becomes ``user.id``; any other one ``activity.actor.type`` and ``activity.actor.id``.
+    """
+    if "objects" in event_dict:
+        _name_objects(event_dict)
+    for role in ENTITY_KEYS:
+        given = event_dict.pop(role, None)
+        if given is None:
+            continue
+        entity = _entity(role, given, event_dict)
+        if entity is not None:
+            _set_entity(role, entity, given, event_dict)
+    for role in ("tenant", "on_behalf_of"):
+        given = event_dict.get(role)
+        if given is not None and type(given) is not str:
+            entity = _entity(role, given, event_dict)
+            if entity is None:
+                del event_dict[role]
+            else:
+                event_dict[role] = entity.id if role == "tenant" else ":".join(filter(None, entity[:2]))
+    return event_dict
+
+
+def _entity(role: str, given: Any, event_dict: EventDict) -> Entity | None:
+    try:
+        return reference(given)
+    except Exception:  # noqa: BLE001 - the caller's objects may raise anything; flagged
+        flag(event_dict, f"{role}:unreadable")
+        return None
+
+
+def _set_entity(role: str, entity: Entity, given: Any, event_dict: EventDict) -> None:
+    if not entity.id:
+        flag(event_dict, f"{role}:no_id")
+    if role == "actor" and _is_user_entity(entity, given):
+        event_dict["user.id"] = entity.id
+        return
+    if entity.type:
+        event_dict[f"activity.{role}.type"] = entity.type
+    event_dict[f"activity.{role}.id"] = entity.id
+    if entity.name and role == "object":
+        event_dict["activity.object.name"] = entity.name
+
+
+def _is_user_entity(entity: Entity, given: Any) -> bool:
+    if not entity.id:
+        return False
+    return entity.type in ("", "user") or entity.type.lower() == "user" or is_user(given)
+
+
+def _name_objects(event_dict: EventDict) -> None:
+    """One event about many things: their ids, their type when they share one, and how many they are."""
+    given = event_dict.pop("objects")
+    if given is None:
+        return
+    try:
+        entities = [reference(item) for item in given]
+    except Exception:  # noqa: BLE001 - the caller's objects may raise anything; flagged
+        flag(event_dict, "objects:unreadable")
+        return
+    types = {entity.type for entity in entities}
+    if len(types) == 1:
+        event_dict["activity.object.type"] = types.pop()
+        event_dict["activity.object.ids"] = [entity.id for entity in entities]
+    else:
+        event_dict["activity.object.ids"] = [":".join(filter(None, entity[:2])) for entity in entities]
+    if event_dict.get("count") is None:
+        event_dict["count"] = len(entities)
+
+
+def name_error(_logger: WrappedLogger, method_name: str, event_dict: EventDict) -> EventDict:
+    """
+    Turn ``error`` and ``exc_info`` into ``error.type`` and ``exception.*``, and settle the outcome.
+
+    ``error`` is an exception, a class or a short text (a code: few distinct values). ``exc_info`` (True, an
+    exception or a triple, as in ``logging``) adds the stack. An event with an error is a failure unless it
+    says otherwise. An outcome that is none becomes ``unknown``, flagged; absence means ``success``.
+    """
+    error = event_dict.pop("error", None)
+    exc_info = event_dict.pop("exc_info", method_name == "exception")
+    if exc_info:
+        error = _set_stack(exc_info, error, event_dict)
+    if error is not None:
+        _set_error(error, event_dict)
+        if event_dict.get("outcome") is None:
+            event_dict["outcome"] = "failure"
+    outcome = event_dict.get("outcome")
+    if outcome is not None and outcome not in OUTCOMES:
+        flag(event_dict, "outcome:invalid")
+        event_dict["outcome"] = "unknown"
+    elif outcome == "success":
+        del event_dict["outcome"]
+    return event_dict
+
+
+def _set_error(error: Any, event_dict: EventDict) -> None:
+    if isinstance(error, BaseException):
+        event_dict["error.type"] = event_dict["exception.type"] = _class_name(type(error))
+        try:
+            event_dict["exception.message"] = str(error)
+        except Exception:  # noqa: BLE001 - an exception's own __str__ may raise; flagged
+            flag(event_dict, "error:unreadable")
+    else:
+        event_dict["error.type"] = _class_name(error) if isinstance(error, type) else error
+
+
+def _set_stack(exc_info: Any, error: Any, event_dict: EventDict) -> Any:
+    """Add the stack that ``exc_info`` means; returns the error to report."""
+    if isinstance(exc_info, tuple):
+        exception = exc_info[1] if len(exc_info) == 3 else None
+    else:
+        exception = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+    if not isinstance(exception, BaseException):
+        return error
+    event_dict["exception.stacktrace"] = "".join(traceback.format_exception(exception))
+    return exception if error is None else error
+
+
+def _class_name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def name_attributes(_logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
+    """
+    Give the keywords of ``emit`` the names of their attributes (:data:`activitylog.event.FIELDS`).
+
+    ``request`` is a mapping of such attributes (``http.route``, ``client.address``, ...); what the event says
+    itself wins. ``duration`` is seconds or a ``timedelta``, kept to the microsecond.
+    """
+    request = event_dict.pop("request", None)
+    if isinstance(request, Mapping):
+        for key, value in request.items():
+            event_dict.setdefault(key, value)
+    elif request is not None:
+        flag(event_dict, "request:type")
+    for key in _RENAMED & event_dict.keys():
+        value = event_dict.pop(key)
+        if value is not None:
+            event_dict[ATTRIBUTE_OF_KEY[key]] = value
+    duration = event_dict.get("activity.duration")
+    if duration is not None:
+        _set_duration(duration, event_dict)
+    return event_dict
+
+
+_RENAMED: Final = ATTRIBUTE_OF_KEY.keys()
+
+
+def _set_duration(duration: Any, event_dict: EventDict) -> None:
+    if isinstance(duration, dt.timedelta):
+        duration = duration.total_seconds()
+    if type(duration) in (int, float) and 0 <= duration < _INT64_MAX:
+        event_dict["activity.duration"] = round(float(duration), 6)
+    else:
+        del event_dict["activity.duration"]
+        flag(event_dict, "duration:invalid")
+
+
+class Sanitize:
+    """
+    Make every value exportable and bounded (:mod:`activitylog.sanitize`), and write the flags to the event.
+
+    Args:
+        limits: how much of an event is kept.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+
+    def __call__(self, _logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
+        values = cast(dict[str, Any], event_dict)
+        noted = values.pop(FLAGS, ())
+        flags = [*noted, *_check_name(values), *sanitize(values, self._limits)]
+        if flags:
+            values[FLAGS] = (
+                flags if len(flags) <= MAX_FLAGS else [*flags[:MAX_FLAGS], f"+{len(flags) - MAX_FLAGS}"]
+            )
+        return values
+
+
+def _check_name(values: dict[str, Any]) -> tuple[str, ...]:
+    """Make the event's name a bounded text; flagged when it is not ``noun.verbed``."""
+    name = values.get("event")
+    if type(name) is str and name in _good_names:
+        return ()
+    if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and EVENT_NAME_PATTERN.fullmatch(name):
+        if len(_good_names) < _MAX_GOOD_NAMES:
+            _good_names.add(name)
+        return ()
+    repaired: dict[str, Any] = {"event": name}
+    sanitize(repaired)
+    values["event"] = str(repaired.get("event") or "unnamed")[:MAX_EVENT_NAME_LENGTH]
+    return ("event:name",)
+
+
+#: Names seen and found right; the bound is for programs that make names out of data.
+_good_names: set[str] = set()
+_MAX_GOOD_NAMES: Final = 4096

@@ -1,0 +1,253 @@
+"""
+OpenTelemetry's part: for each destination a ``BatchLogRecordProcessor`` and an exporter, nothing lost unseen.
+
+The SDK's batch processor loses events in silence: it drops the oldest when its queue is full, forgets a batch
+whose export failed, and tells nobody. So it never gets to see a full queue, and every batch is counted::
+
+    on_emit ──> BoundedProcessor ──> BatchLogRecordProcessor ──> AccountedExporter ──> the exporter
+                refuses or waits     queue, worker thread        counts what became    built on first use,
+                when full, counts                                of each batch         in the worker thread
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
+
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk._logs.export import (
+    BatchLogRecordProcessor,
+    LogRecordExporter,
+    LogRecordExportResult,
+)
+
+from activitylog.settings import Settings
+from activitylog.stats import Counter, DestinationStats, ReasonCounters
+
+_log = logging.getLogger("activitylog")
+
+#: Room in the SDK's queue beyond ours: threads that passed our check at the same moment.
+_SLACK: Final = 1024
+
+
+@runtime_checkable
+class ReportsLosses(Protocol):
+    """An exporter that tells how many events it gave up, by reason, since it was made."""
+
+    def dropped(self) -> Mapping[str, int]:
+        """Events given up so far, by reason."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """An exporter whose waiting between attempts can be ended."""
+
+    def interrupt(self) -> None:
+        """End a wait that is under way; later exports try once."""
+
+
+class AccountedExporter(LogRecordExporter):
+    """
+    Counts what became of each batch, and builds the exporter when the first one comes.
+
+    Args:
+        build: makes the exporter; called once, in the exporting thread, where slow drivers are then imported.
+        name: of the destination, for log lines.
+
+    Exports never overlap: the batch processor holds a lock around them.
+    """
+
+    def __init__(self, build: Callable[[], LogRecordExporter], name: str) -> None:
+        self._build = build
+        self._name = name
+        self._exporter: LogRecordExporter | None = None
+        self._interrupted = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew: in a forked child."""
+        self.taken = 0
+        self.delivered = 0
+        self.lost: dict[str, int] = {}
+        self.abandoned = False
+        self.space = threading.Condition()
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Hand the batch on; never raises."""
+        self.taken += len(batch)
+        with self.space:
+            self.space.notify_all()
+        try:
+            exporter = self._exporter or self._built()
+            before = _losses(exporter)
+            result = exporter.export(batch)
+            self._count(len(batch), result, before, _losses(exporter))
+        except BaseException as error:  # noqa: BLE001 - anything else would end the SDK's worker thread for good
+            self._lose("export_error", len(batch))
+            _log.warning(
+                "activitylog: %d events for %s are lost: %s", len(batch), self._name, type(error).__name__
+            )
+            result = LogRecordExportResult.FAILURE
+        if self.abandoned:  # counted as lost when time ran out, and now counted as what it became
+            self._lose("shutdown", -len(batch))
+        return result
+
+    def _built(self) -> LogRecordExporter:
+        self._exporter = exporter = self._build()
+        if self._interrupted and isinstance(exporter, Interruptible):
+            exporter.interrupt()
+        return exporter
+
+    def _count(
+        self, size: int, result: LogRecordExportResult, before: Mapping[str, int], after: Mapping[str, int]
+    ) -> None:
+        lost = 0
+        for reason, total in after.items():
+            given_up = total - before.get(reason, 0)
+            if given_up:
+                lost += given_up
+                self._lose(reason, given_up)
+        if result is not LogRecordExportResult.SUCCESS and not lost:
+            lost = size
+            self._lose("export_failed", size)
+        self.delivered += size - lost
+
+    def _lose(self, reason: str, count: int) -> None:
+        self.lost[reason] = self.lost.get(reason, 0) + count
+
+    def interrupt(self) -> None:
+        """End a wait between attempts; what cannot be sent at once is then given up, and counted."""
+        self._interrupted = True
+        if isinstance(self._exporter, Interruptible):
+            self._exporter.interrupt()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter, if there is one yet."""
+        return self._exporter is None or self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Shut the exporter down, if there is one yet."""
+        if self._exporter is not None:
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _losses(exporter: LogRecordExporter) -> Mapping[str, int]:
+    return dict(exporter.dropped()) if isinstance(exporter, ReportsLosses) else {}
+
+
+class BoundedProcessor(LogRecordProcessor):
+    """
+    A batch processor that is never overfilled: when the queue is full the new event is refused, or waits.
+
+    Args:
+        build: makes the exporter.
+        name: of the destination, without secrets.
+        settings: queue, batch, delay and overflow.
+    """
+
+    def __init__(self, build: Callable[[], LogRecordExporter], name: str, settings: Settings) -> None:
+        self.name = name
+        self._capacity = settings.max_queue_size
+        self._wait_seconds = settings.overflow_timeout_seconds if settings.overflow == "block" else 0.0
+        self.exporter = AccountedExporter(build, name)
+        self._processor = BatchLogRecordProcessor(
+            self.exporter,
+            schedule_delay_millis=settings.schedule_delay_millis,
+            max_export_batch_size=settings.max_export_batch_size,
+            max_queue_size=settings.max_queue_size + _SLACK,
+        )
+        self._closed = False
+        self._reset_counts()
+
+    def _reset_counts(self) -> None:
+        self._accepted = Counter()
+        self._last = 0
+        self._refused = ReasonCounters()
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Queue one record."""
+        if self._closed:
+            self._refused.increment("shutdown")
+        elif self._last - self.exporter.taken >= self._capacity and not self._wait_for_space():
+            self._refused.increment("queue_full")
+        else:
+            self._last = self._accepted.increment() + 1
+            self._processor.on_emit(log_record)
+
+    def _wait_for_space(self) -> bool:
+        if not self._wait_seconds:
+            return False
+        condition = self.exporter.space
+        with condition:
+            return condition.wait_for(
+                lambda: self._last - self.exporter.taken < self._capacity or self._closed, self._wait_seconds
+            )
+
+    def queued(self) -> int:
+        """Events that wait or are being sent."""
+        return max(0, self._accepted.value() - self.exporter.delivered - sum(self.exporter.lost.values()))
+
+    def stats(self) -> DestinationStats:
+        """What became of the events so far."""
+        dropped = self._refused.values()
+        for reason, count in list(self.exporter.lost.items()):
+            dropped[reason] = dropped.get(reason, 0) + count
+        return DestinationStats(delivered=self.exporter.delivered, queued=self.queued(), dropped=dropped)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """
+        Send what is queued. The SDK ignores the timeout: call it in a thread that may be left behind.
+
+        Returns:
+            True when nothing is left.
+        """
+        self._processor.force_flush(timeout_millis)
+        return self.queued() == 0
+
+    def interrupt(self) -> None:
+        """Make a batch that waits for its next attempt give up."""
+        self.exporter.interrupt()
+
+    def shutdown(self) -> None:
+        """Send what is queued and stop. Later records are refused and counted."""
+        self._closed = True
+        self._processor.shutdown()  # type: ignore[no-untyped-call]
+
+    def abandon(self) -> None:
+        """Count as lost what is still waiting: after a shutdown that ran out of time."""
+        self._closed = True
+        left = self.queued()
+        if left:
+            self.exporter.abandoned = True
+            self.exporter.lost["shutdown"] = self.exporter.lost.get("shutdown", 0) + left
+
+    def reset_after_fork(self) -> None:
+        """In the child: the SDK has emptied the queue, whose events belong to the parent."""
+        self.exporter.reset()
+        self._reset_counts()
+
+
+def run_for(work: Callable[[], Any], seconds: float) -> bool:
+    """
+    Run ``work`` in a thread of its own for at most ``seconds``; it goes on behind when time is up.
+
+    Returns:
+        True when it ended in time. At the interpreter's end, when no thread can be started, it runs here.
+    """
+    thread = threading.Thread(target=work, name="activitylog-flush", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        work()
+        return True
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def deadline(seconds: float) -> Callable[[], float]:
+    """A function that tells how many seconds are left of ``seconds`` from now, never below zero."""
+    end = time.monotonic() + seconds
+    return lambda: max(0.0, end - time.monotonic())

@@ -1,0 +1,95 @@
+"""How many events went where: the counters, and the numbers that users see."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+class Counter:
+    """
+    A count that any thread, and a signal handler inside any thread, may increase without waiting.
+
+    ``increment`` is one atomic step of the interpreter; only reading takes a lock.
+    """
+
+    __slots__ = ("_lock", "_reads", "_steps", "increment")
+
+    def __init__(self) -> None:
+        self._steps = itertools.count()
+        #: Adds one; returns the count before it.
+        self.increment = self._steps.__next__
+        self._reads = 0
+        self._lock = threading.Lock()
+
+    def value(self) -> int:
+        """The count. Reading takes a step too, which is why the reads are counted."""
+        with self._lock:
+            value = next(self._steps) - self._reads
+            self._reads += 1
+            return value
+
+
+class ReasonCounters:
+    """Counts by reason, of events that were lost."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counter] = {}
+
+    def increment(self, reason: str) -> None:
+        """One event more was lost for ``reason``."""
+        counter = self._counters.get(reason) or self._counters.setdefault(reason, Counter())
+        counter.increment()
+
+    def values(self) -> dict[str, int]:
+        """The counts above zero, by reason."""
+        return {reason: n for reason, counter in list(self._counters.items()) if (n := counter.value())}
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStats:
+    """
+    What became of the events that were handed to one destination.
+
+    ``accepted = delivered + queued + sum(dropped.values())`` whenever nothing is on its way.
+    """
+
+    delivered: int = 0
+    """Events that the exporter reported as delivered."""
+    queued: int = 0
+    """Events that wait or are being sent."""
+    dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Events that were lost, by reason: ``queue_full``, ``shutdown``, and those of the exporter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """
+    The process's events since ``configure`` (and since the fork, in a forked child).
+
+    Every call of ``emit`` is in ``emitted`` or in ``dropped``.
+    """
+
+    emitted: int = 0
+    """Events that went through the chain to OpenTelemetry."""
+    dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Events that ended before that: ``filtered`` (by ``DropEvent``), ``error``, ``not_configured``,
+    ``disabled``, ``shutdown``."""
+    sanitized: int = 0
+    """Emitted events of which something was changed or cut."""
+    destinations: Mapping[str, DestinationStats] = field(default_factory=lambda: MappingProxyType({}))
+    """By the destination's URL, without its password. Empty for a ``LoggerProvider`` of the application."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What ``flush`` and ``shutdown`` achieved, summed over the destinations since ``configure``."""
+
+    complete: bool
+    """True when nothing was left waiting within the time."""
+    delivered: int = 0
+    queued: int = 0
+    dropped: int = 0
