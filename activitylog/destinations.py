@@ -96,13 +96,19 @@ def _schema_step(url: DestinationURL) -> Callable[[Any], None]:
         from activitylog.store.client import connect
         from activitylog.store.migrations import apply
 
-        client = connect(url.reveal(), create_database=True)
+        client = connect(url, create_database=True)
         try:
             apply(client)
         finally:
-            client.close()
+            if url.path == "memory":
+                _memory_engines.append(client)  # a store in memory lasts as long as somebody has it open
+            else:
+                client.close()
 
     return prepare
+
+
+_memory_engines: list[Any] = []
 
 
 def _otlp_grpc(url: DestinationURL, settings: Settings) -> LogRecordExporter:

@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-_TYPED_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*):(?!//)(.+)", re.DOTALL)
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 _MISSING = object()
 
 
@@ -54,8 +54,11 @@ def reference(value: Any) -> Entity:
 
 
 def _from_text(value: str) -> Entity:
-    match = _TYPED_TEXT.fullmatch(value)
-    return Entity(match[1], match[2]) if match else Entity("", value)
+    kind, _, identifier = value.partition(":")
+    # isidentifier() spares the common types the slower pattern.
+    if identifier and (kind.isidentifier() or _TYPE.fullmatch(kind)) and not identifier.startswith("//"):
+        return Entity(kind, identifier)
+    return Entity("", value)
 
 
 def _from_sequence(value: tuple[Any, ...] | list[Any]) -> Entity:

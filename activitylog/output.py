@@ -26,7 +26,7 @@ from activitylog.identity import Producer
 
 _NO_LIMITS: Final = LogRecordLimits()
 
-_SEVERITY_OF_METHOD: Final = {
+_OF_METHOD: Final = {
     "debug": SeverityNumber.DEBUG,
     "info": SeverityNumber.INFO,
     "warning": SeverityNumber.WARN,
@@ -36,10 +36,26 @@ _SEVERITY_OF_METHOD: Final = {
     "critical": SeverityNumber.FATAL,
     "fatal": SeverityNumber.FATAL,
 }
-_SEVERITY_OF_OUTCOME: Final = {
+_OF_OUTCOME: Final = {
+    None: SeverityNumber.UNSPECIFIED,
     "failure": SeverityNumber.ERROR,
     "denied": SeverityNumber.WARN,
+    "unknown": SeverityNumber.UNSPECIFIED,
 }
+
+
+def _severities() -> dict[tuple[str, str | None], tuple[SeverityNumber, str]]:
+    """The higher severity of each method and outcome, with its name, which is slow to ask an enumeration for."""
+    higher = {
+        (method, outcome): max(of_method, of_outcome, key=lambda severity: int(severity.value))
+        for method, of_method in _OF_METHOD.items()
+        for outcome, of_outcome in _OF_OUTCOME.items()
+    }
+    return {key: (severity, severity.name) for key, severity in higher.items()}
+
+
+_SEVERITIES: Final = _severities()
+_INFO: Final = (SeverityNumber.INFO, "INFO")
 
 
 class ActivityRecord(LogRecord):
@@ -53,15 +69,14 @@ class ActivityRecord(LogRecord):
         *,
         timestamp: int,
         event_name: str,
-        severity: SeverityNumber,
+        severity: tuple[SeverityNumber, str],
         body: Any,
         attributes: dict[str, Any],
         trace: tuple[int, int, TraceFlags],
     ) -> None:
         self.timestamp = self.observed_timestamp = timestamp
         self.event_name = event_name
-        self.severity_number = severity
-        self.severity_text = severity.name
+        self.severity_number, self.severity_text = severity
         self.body = body
         self.attributes = attributes
         self.trace_id, self.span_id, self.trace_flags = trace
@@ -110,7 +125,7 @@ class RenderLogRecord:
         event_dict["log.record.uid"] = uid
         event_dict["activity.producer"] = self._producer.name
         event_dict["activity.seq"] = seq
-        severity = _severity(method_name, event_dict.get("activity.outcome"))
+        severity = _SEVERITIES.get((method_name, event_dict.get("activity.outcome")), _INFO)
         record = ActivityRecord(
             timestamp=timestamp,
             event_name=name,
@@ -120,14 +135,6 @@ class RenderLogRecord:
             trace=trace,
         )
         return (record,), {}
-
-
-def _severity(method_name: str, outcome: str | None) -> SeverityNumber:
-    severity = _SEVERITY_OF_METHOD.get(method_name, SeverityNumber.INFO)
-    if outcome is None:
-        return severity
-    of_outcome = _SEVERITY_OF_OUTCOME.get(outcome, severity)
-    return of_outcome if of_outcome.value > severity.value else severity
 
 
 def _trace_of(event_dict: Mapping[str, Any]) -> tuple[int, int, TraceFlags]:
@@ -165,14 +172,14 @@ class EventLogger:
 
     def __init__(self, logger: APILogger) -> None:
         self._logger = logger
+        self._is_sdk = isinstance(logger, Logger)
 
     def emit(self, record: LogRecord) -> None:
         """Hand one record to OpenTelemetry."""
-        logger = self._logger
-        if isinstance(logger, Logger):
+        logger: Any = self._logger
+        if self._is_sdk:
             # The resource is asked for each time: the SDK replaces it after a fork.
-            envelope = CleanLogRecord(record, logger.resource, logger.instrumentation_scope)
-            logger.emit(envelope)  # type: ignore[arg-type] # accepted as it is, though annotated otherwise
+            logger.emit(CleanLogRecord(record, logger.resource, logger.instrumentation_scope))
         else:
             logger.emit(record)
 

@@ -138,15 +138,19 @@ def _entity(role: str, given: Any, event_dict: EventDict) -> Entity | None:
         return None
 
 
+_ENTITY_ATTRIBUTES: Final = {role: (f"activity.{role}.type", f"activity.{role}.id") for role in ENTITY_KEYS}
+
+
 def _set_entity(role: str, entity: Entity, given: Any, event_dict: EventDict) -> None:
     if not entity.id:
         flag(event_dict, f"{role}:no_id")
     if role == "actor" and _is_user_entity(entity, given):
         event_dict["user.id"] = entity.id
         return
+    type_attribute, id_attribute = _ENTITY_ATTRIBUTES[role]
     if entity.type:
-        event_dict[f"activity.{role}.type"] = entity.type
-    event_dict[f"activity.{role}.id"] = entity.id
+        event_dict[type_attribute] = entity.type
+    event_dict[id_attribute] = entity.id
     if entity.name and role == "object":
         event_dict["activity.object.name"] = entity.name
 
@@ -154,7 +158,9 @@ def _set_entity(role: str, entity: Entity, given: Any, event_dict: EventDict) ->
 def _is_user_entity(entity: Entity, given: Any) -> bool:
     if not entity.id:
         return False
-    return entity.type in ("", "user") or entity.type.lower() == "user" or is_user(given)
+    return (
+        entity.type in ("", "user") or entity.type.lower() == "user" or (type(given) is not str and is_user(given))
+    )
 
 
 def _name_objects(event_dict: EventDict) -> None:
@@ -242,17 +248,18 @@ def name_attributes(_logger: WrappedLogger, _method_name: str, event_dict: Event
             event_dict.setdefault(key, value)
     elif request is not None:
         flag(event_dict, "request:type")
-    for key in _RENAMED & event_dict.keys():
-        value = event_dict.pop(key)
-        if value is not None:
-            event_dict[ATTRIBUTE_OF_KEY[key]] = value
+    for key, attribute in _RENAMED:
+        if key in event_dict:
+            value = event_dict.pop(key)
+            if value is not None:
+                event_dict[attribute] = value
     duration = event_dict.get("activity.duration")
     if duration is not None:
         _set_duration(duration, event_dict)
     return event_dict
 
 
-_RENAMED: Final = ATTRIBUTE_OF_KEY.keys()
+_RENAMED: Final = tuple(ATTRIBUTE_OF_KEY.items())
 
 
 def _set_duration(duration: Any, event_dict: EventDict) -> None:
