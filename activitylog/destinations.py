@@ -56,7 +56,7 @@ def _embedded(url: DestinationURL, settings: Settings) -> Callable[[], LogRecord
             hint="Run: pip install 'activitylog[embedded]' (about 900 MB).",
         )
     if url.path != "memory":
-        from activitylog.store.client import check_unlocked
+        from activitylog.store import check_unlocked
 
         check_unlocked(url.path)
     return _clickhouse(url, settings, create_schema=settings.create_schema is not False)
@@ -73,7 +73,7 @@ def _clickhouse(
         )
 
     def build() -> LogRecordExporter:
-        from activitylog.store.columns import EVENTS_TABLE, column_mapping
+        from activitylog.store import EVENTS_TABLE, column_mapping
 
         exporter: LogRecordExporter = next(iter(found)).load()(
             url.reveal(),
@@ -93,8 +93,7 @@ def _schema_step(url: DestinationURL) -> Callable[[Any], None]:
     """Applies the store's migrations, on a connection of its own, before the first insert."""
 
     def prepare(_client: Any) -> None:
-        from activitylog.store.client import connect
-        from activitylog.store.migrations import apply
+        from activitylog.store import apply, connect
 
         client = connect(url, create_database=True)
         try:
