@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,3 +39,20 @@ def chdb_client(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
     yield client
     client.close()
     _chdb_engine.command(f"DROP DATABASE {database}")
+
+
+@pytest.fixture(scope="session")
+def server_url(chdb_url: str, _chdb_engine: Any) -> Iterator[str]:
+    """
+    A server across a real socket, as ``clickhouse://host:port/database``.
+
+    ``CLICKHOUSE_URL`` when it is set, else ``activitylog serve`` on the run's embedded store.
+    """
+    given = os.environ.get("CLICKHOUSE_URL")
+    if given:
+        yield given
+        return
+    from activitylog.server import start_server
+
+    with start_server(chdb_url.removeprefix("chdb://"), port=0) as server:
+        yield server.url

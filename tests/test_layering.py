@@ -29,9 +29,14 @@ STORE = [
 ]
 OTEL_CLICKHOUSE = [
     ["exceptions"],
-    ["anyvalue", "mapping", "layout", "encoder", "environment_variables", "holders"],
-    ["client", "retry"],
-    ["schema", "testing"],
+    ["anyvalue", "dsn", "embedded", "environment_variables", "reentrancy", "retry"],
+    ["holders", "losses"],
+    ["mapping"],
+    ["layout"],
+    ["attributes"],
+    ["encoder"],
+    ["client"],
+    ["pool", "schema", "testing"],
     ["exporter"],
 ]
 

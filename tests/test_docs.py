@@ -1,0 +1,68 @@
+"""The documents are run: each Python block of the READMEs, each example."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def blocks(path: Path) -> list[str]:
+    """The Python blocks of a Markdown file."""
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder of its own."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("ACTIVITYLOG_", "OTEL_"))}
+    return subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_readme_runs(tmp_path: Path) -> None:
+    """All its Python blocks, one after the other, as one program."""
+    code = "\n".join(blocks(ROOT / "README.md")).replace("/var/lib/activity", str(tmp_path / "store"))
+    assert "activitylog.configure" in code
+    program = tmp_path / "readme.py"
+    program.write_text(code)
+    result = run([sys.executable, str(program)], tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_each_example_runs(example: Path, tmp_path: Path) -> None:
+    """Without arguments, in an empty folder."""
+    result = run([sys.executable, str(example)], tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout
+
+
+def test_the_readme_names_every_setting() -> None:
+    """The table of settings is complete, with the defaults of the code."""
+    import dataclasses
+
+    from activitylog.settings import Settings
+
+    readme = (ROOT / "README.md").read_text()
+    for field in dataclasses.fields(Settings):
+        row = re.search(rf"^\| `{field.name}` \|([^|]*)\|", readme, re.MULTILINE)
+        assert row is not None, field.name
+        if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
+            assert float(row[1].strip(" `").replace(",", "")) == field.default, field.name
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """What the command line offers is written down."""
+    from activitylog.cli.app import application
+
+    readme = (ROOT / "README.md").read_text()
+    commands = application.commands
+    assert [name for name in commands if f"`activitylog {name}" not in readme] == []
