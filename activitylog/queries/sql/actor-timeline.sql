@@ -1,0 +1,35 @@
+-- title: Timeline of an actor
+-- answers: What did this actor do, newest first?
+-- kind: table
+-- param actor String = : id of the actor; empty: the busiest one
+-- param actor_type String = : kind of actor, such as user; empty: any
+-- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC)
+-- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
+-- param tenant String = : only this tenant; empty: all
+-- param limit UInt64 = 50 : at most this many events
+SELECT
+    Timestamp AS time,
+    ActorType AS actor_type,
+    ActorId AS actor,
+    EventName AS event,
+    ObjectType AS object_type,
+    ObjectId AS object,
+    Outcome AS outcome,
+    Body AS message
+FROM activity_events
+WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+    AND ({tenant:String} = '' OR TenantId = {tenant:String})
+    AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
+    AND ActorId = if({actor:String} != '', {actor:String}, (
+        SELECT ActorId
+        FROM activity_events
+        WHERE {actor:String} = '' AND ActorId != ''
+            AND Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+            AND ({tenant:String} = '' OR TenantId = {tenant:String})
+            AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
+        GROUP BY ActorId
+        ORDER BY sum(SampleWeight * EventCount) DESC, ActorId
+        LIMIT 1
+    ))
+ORDER BY Timestamp DESC, Seq DESC
+LIMIT {limit:UInt64}

@@ -1,0 +1,23 @@
+-- title: Newest events
+-- answers: What happened last?
+-- kind: table
+-- param event String = : only events of this name; empty: all
+-- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC)
+-- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
+-- param tenant String = : only this tenant; empty: all
+-- param limit UInt64 = 20 : at most this many events
+SELECT
+    Timestamp AS time,
+    EventName AS event,
+    ActorType AS actor_type,
+    ActorId AS actor,
+    ObjectType AS object_type,
+    ObjectId AS object,
+    Outcome AS outcome,
+    Body AS message
+FROM activity_events
+WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+    AND ({tenant:String} = '' OR TenantId = {tenant:String})
+    AND ({event:String} = '' OR EventName = {event:String})
+ORDER BY Timestamp DESC, Seq DESC
+LIMIT {limit:UInt64}

@@ -1,0 +1,144 @@
+"""
+The steps that make the schema: numbered SQL files in ``sql/``, applied in order, recorded in the database.
+
+A file ``NNNN_name.sql`` holds one statement and its comments, so a step is done or not done, never half. It is
+plain SQL with unqualified names for the database that the client is in: ``clickhouse-client --database NAME
+--queries-file FILE`` runs it, too. Statements say ``IF NOT EXISTS``: running one twice, or from two machines at
+once, is harmless. A released file never changes; what comes later is a new file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from activitylog.exceptions import SchemaError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+#: Where applied steps are recorded.
+MIGRATIONS_TABLE: Final = "activity_schema_migrations"
+
+_CREATE_RECORD: Final = f"""
+CREATE TABLE IF NOT EXISTS {MIGRATIONS_TABLE}
+(
+    number UInt32,
+    name String,
+    checksum String,
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree ORDER BY number
+"""
+_INSERT_RECORD: Final = (
+    f"INSERT INTO {MIGRATIONS_TABLE} (number, name, checksum) "
+    "SELECT {number:UInt32}, {name:String}, {checksum:String}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """
+    One step.
+
+    Attributes:
+        number: from 1, without gaps.
+        name: of the file, without number and ending.
+        sql: the file's text.
+        checksum: SHA-256 of the file's bytes, as 64 hexadecimal digits.
+    """
+
+    number: int
+    name: str
+    sql: str = field(repr=False)
+    checksum: str
+
+    def __str__(self) -> str:
+        return f"{self.number:04d}_{self.name}"
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """All steps that this version knows, in order."""
+    paths = (path for path in files("activitylog.store").joinpath("sql").iterdir() if path.name.endswith(".sql"))
+    return tuple(_migration(path.name, path.read_bytes()) for path in sorted(paths, key=lambda path: path.name))
+
+
+def _migration(file_name: str, content: bytes) -> Migration:
+    number, _, name = file_name.removesuffix(".sql").partition("_")
+    return Migration(int(number), name, content.decode(), hashlib.sha256(content).hexdigest())
+
+
+def apply(client: Client) -> list[Migration]:
+    """
+    Bring the client's current database up to date.
+
+    Returns:
+        The steps that were applied now; empty when there was nothing to do.
+
+    Raises:
+        SchemaError: the database was made by a newer version, or by other files of the same numbers.
+        clickhouse_connect.driver.exceptions.DatabaseError: a statement was refused. The steps before it are
+            recorded; applying again continues with it.
+    """
+    client.command(_CREATE_RECORD)
+    missing = pending(client)
+    for migration in missing:
+        client.command(migration.sql)
+        client.command(
+            _INSERT_RECORD,
+            parameters={"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+            settings={"async_insert": 0},
+        )
+    return missing
+
+
+def pending(client: Client) -> list[Migration]:
+    """
+    The steps that the client's current database lacks, in order. Only reads.
+
+    Raises:
+        SchemaError: as in :func:`apply`.
+    """
+    recorded = _recorded(client)
+    _check(recorded)
+    return [migration for migration in migrations() if migration.number not in recorded]
+
+
+def _recorded(client: Client) -> dict[int, set[tuple[str, str]]]:
+    """What the database says was applied: name and checksum by number (two, where two versions raced)."""
+    exists = client.query(
+        "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
+        parameters={"table": MIGRATIONS_TABLE},
+    ).result_rows
+    recorded: dict[int, set[tuple[str, str]]] = {}
+    if exists:
+        rows = client.query(f"SELECT number, name, checksum FROM {MIGRATIONS_TABLE}").result_rows  # noqa: S608 - our name
+        for number, name, checksum in rows:
+            recorded.setdefault(number, set()).add((name, checksum))
+    return recorded
+
+
+def _check(recorded: Mapping[int, Iterable[tuple[str, str]]]) -> None:
+    known = {migration.number: migration for migration in migrations()}
+    newest = max(recorded, default=0)
+    if newest > max(known):
+        names = ", ".join(name for name, _ in recorded[newest])
+        raise SchemaError(
+            f"The database has the schema step {newest:04d} ({names}); this version of activitylog knows "
+            f"the steps up to {max(known):04d}.",
+            hint="Install the version that made it, or a newer one; or use another database.",
+        )
+    for number, applied in sorted(recorded.items()):
+        for name, checksum in applied:
+            migration = known.get(number)
+            if migration is None or migration.checksum != checksum:
+                raise SchemaError(
+                    f"The schema step {number:04d}_{name} of the database was made by another file "
+                    f"(SHA-256 {checksum[:12]}..., here {migration.checksum[:12] if migration else 'none'}...).",
+                    hint="Install the version of activitylog that made it, or use another database.",
+                )

@@ -1,0 +1,131 @@
+"""What ``diff`` finds, and what ``check`` says about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from activitylog.exceptions import SchemaError
+from activitylog.store import Difference, apply, check, diff, show
+
+
+@pytest.fixture
+def store(chdb_client: Any) -> Any:
+    apply(chdb_client)
+    return chdb_client
+
+
+class TestDiff:
+    """``diff``: the database against the files."""
+
+    def test_after_apply(self, store: Any) -> None:
+        """A database to which everything was applied has no differences."""
+        assert diff(store) == []
+
+    def test_empty_database(self, chdb_client: Any) -> None:
+        """An empty database lacks every step, both tables and the view."""
+        assert [str(difference) for difference in diff(chdb_client)] == [
+            "the step 0001_activity_events is missing; it should be applied",
+            "the step 0002_activity_events_ingest is missing; it should be applied",
+            "the step 0003_activity_events_ingest_mv is missing; it should be applied",
+            "activity_events is missing; it should be a table",
+            "activity_events_ingest is missing; it should be a table",
+            "activity_events_ingest_mv is missing; it should be a view",
+        ]
+
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            (
+                "ALTER TABLE activity_events DROP COLUMN UrlPath SETTINGS alter_sync = 1",
+                Difference("activity_events.UrlPath", "String"),
+            ),
+            (
+                "ALTER TABLE activity_events MODIFY COLUMN HttpStatus UInt32",
+                Difference("activity_events.HttpStatus", "UInt16", "UInt32"),
+            ),
+            (
+                "ALTER TABLE activity_events MODIFY COLUMN Outcome DEFAULT 'unknown'",
+                Difference(
+                    "activity_events.Outcome",
+                    "LowCardinality(String) DEFAULT 'success'",
+                    "LowCardinality(String) DEFAULT 'unknown'",
+                ),
+            ),
+            (
+                "ALTER TABLE activity_events MODIFY COLUMN Body String ALIAS BodyTemplate",
+                Difference(
+                    "activity_events.Body",
+                    "String ALIAS replaceOne(replaceOne(BodyTemplate, '\x01', ActorId), '\x02', ObjectId)",
+                    "String ALIAS BodyTemplate",
+                ),
+            ),
+            (
+                "DROP TABLE activity_events_ingest_mv",
+                Difference("activity_events_ingest_mv", "a view"),
+            ),
+            (
+                "ALTER TABLE activity_events MODIFY SETTING non_replicated_deduplication_window = 0",
+                Difference("activity_events.non_replicated_deduplication_window", "above 0", "0"),
+            ),
+        ],
+    )
+    def test_one_change(self, store: Any, change: str, found: Difference) -> None:
+        """What is missing or different is named, with what it should be and what it is."""
+        if "DROP COLUMN" in change:  # the alias that reads it goes first
+            store.command("ALTER TABLE activity_events MODIFY COLUMN LogAttributes ALIAS Attributes")
+        store.command(change)
+        differences = [
+            difference for difference in diff(store) if difference.where != "activity_events.LogAttributes"
+        ]
+        assert differences == [found]
+
+    def test_table_instead_of_view(self, store: Any) -> None:
+        """A table under the view's name is no view: rows inserted by a Collector would be lost in silence."""
+        store.command("DROP TABLE activity_events_ingest_mv")
+        store.command("CREATE TABLE activity_events_ingest_mv (a UInt8) ENGINE = Null")
+        assert diff(store) == [
+            Difference("activity_events_ingest_mv", "a materialized view", "a table of engine Null")
+        ]
+
+    def test_own_columns(self, store: Any) -> None:
+        """Columns and indexes that the owner added are no difference."""
+        store.command("ALTER TABLE activity_events ADD COLUMN Plan String MATERIALIZED Attributes['plan']")
+        store.command("ALTER TABLE activity_events ADD INDEX idx_plan Plan TYPE bloom_filter GRANULARITY 1")
+        assert diff(store) == []
+
+
+class TestCheck:
+    """``check``: raises where ``diff`` finds anything."""
+
+    def test_nothing_wrong(self, store: Any) -> None:
+        """A complete database passes."""
+        check(store)
+
+    def test_says_what_to_do(self, chdb_client: Any) -> None:
+        """The error names the first difference, how many more there are, and the command that repairs them."""
+        with pytest.raises(SchemaError) as caught:
+            check(chdb_client)
+        assert caught.value.message == (
+            "The database is not what this version of activitylog needs: "
+            "the step 0001_activity_events is missing; it should be applied (and 5 more)."
+        )
+        assert caught.value.hint is not None
+        assert caught.value.hint.startswith("Run: activitylog schema apply --url URL.")
+
+
+class TestShow:
+    """``show``: all SQL as one text."""
+
+    def test_every_file(self) -> None:
+        """The text has every statement under the name of its file, in order."""
+        lines = show().splitlines()
+        assert [line for line in lines if line.startswith(("-- 000", "CREATE"))] == [
+            "-- 0001_activity_events.sql",
+            "CREATE TABLE IF NOT EXISTS activity_events",
+            "-- 0002_activity_events_ingest.sql",
+            "CREATE TABLE IF NOT EXISTS activity_events_ingest",
+            "-- 0003_activity_events_ingest_mv.sql",
+            "CREATE MATERIALIZED VIEW IF NOT EXISTS activity_events_ingest_mv TO activity_events AS",
+        ]
