@@ -1,0 +1,118 @@
+"""Events through the whole pipeline, and what became of each: for ``ingest`` and ``demo``."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import activitylog
+from activitylog.cli.progress import Progress
+from activitylog.cli.store_option import Store, open_store, require_engine
+
+#: Lines between two looks at the clock and the counters.
+_STRIDE: Final = 512
+_FLUSH_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    What became of the events that were handed to the pipeline; ``handed = delivered +
+    sum(dropped.values())``.
+
+    Attributes:
+        handed: calls of ``emit``.
+        delivered: events that the store has.
+        dropped: events that were lost, by reason.
+        sanitized: events of which something was changed or cut.
+        seconds: from the first event to the end of the last flush.
+    """
+
+    handed: int
+    delivered: int
+    dropped: Mapping[str, int]
+    sanitized: int
+    seconds: float
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the pipeline accounts for every event that it was given."""
+        return self.handed == self.delivered + sum(self.dropped.values())
+
+    @property
+    def per_second(self) -> float:
+        """Events delivered a second."""
+        return self.delivered / self.seconds if self.seconds else 0.0
+
+
+class Sending:
+    """
+    A pipeline for one import; use it as a context manager.
+
+    Args:
+        store: where the events go; a server's tables have to be there, an embedded store gets its own.
+        service_name: of the events.
+
+    Raises:
+        ActivityLogError: the store is locked, unreachable, or lacks its tables.
+    """
+
+    def __init__(self, store: Store, *, service_name: str) -> None:
+        if store.url.kind == "clickhouse":
+            _check_tables(store)
+        elif store.url.kind == "chdb":
+            require_engine()
+        activitylog.configure(store.url, service_name=service_name, overflow="block", strict=False, enabled=True)
+        self._started = time.perf_counter()
+        self._handed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        activitylog.shutdown()
+
+    def emit(self, event: dict[str, Any]) -> None:
+        """Hand one event on; waits while the queue is full."""
+        self._handed += 1
+        activitylog.emit(event.pop("event"), **event)
+
+    def finish(self, show: Progress, *, done: float) -> Delivery:
+        """
+        Wait until everything is delivered or given up, then close the pipeline.
+
+        Args:
+            show: told ``done`` and how many events wait, again and again.
+            done: where the progress stands.
+        """
+        while not (result := activitylog.flush(_FLUSH_SECONDS)).complete:
+            show(done, f"{result.queued:,} on their way")
+        activitylog.shutdown()
+        seconds = time.perf_counter() - self._started
+        stats = activitylog.stats()
+        dropped = Counter(stats.dropped)
+        for destination in stats.destinations.values():
+            dropped.update(destination.dropped)
+        delivered = sum(destination.delivered for destination in stats.destinations.values())
+        return Delivery(self._handed, delivered, dict(dropped), stats.sanitized, seconds)
+
+    @property
+    def is_time_to_tell(self) -> bool:
+        """True once in a while: often enough for a bar that moves, rarely enough to cost nothing."""
+        return self._handed % _STRIDE == 0
+
+
+def _check_tables(store: Store) -> None:
+    from activitylog.store import check
+
+    client = open_store(store)
+    try:
+        check(client)
+    finally:
+        client.close()
