@@ -1,0 +1,128 @@
+"""DSNs: what they mean, what is refused, and what nobody gets to read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_clickhouse.dsn import parse_dsn
+from otel_clickhouse.exceptions import ConfigurationError
+
+
+class TestServers:
+    @pytest.mark.parametrize(
+        ("text", "host", "port", "secure", "database"),
+        [
+            ("clickhouse://host", "host", 8123, False, ""),
+            ("clickhouse://host:9000/db", "host", 9000, False, "db"),
+            ("clickhouses://host", "host", 8443, True, ""),
+            ("http://localhost:8123/default", "localhost", 8123, False, "default"),
+            ("https://host/db/", "host", 8443, True, "db"),
+            ("clickhouse://[::1]:8123/my%20db", "::1", 8123, False, "my db"),
+            (" clickhouse://HOST ", "host", 8123, False, ""),
+        ],
+    )
+    def test_parts(self, text, host, port, secure, database):
+        """Scheme, host, port and database are where a URL has them."""
+        dsn = parse_dsn(text)
+        assert (dsn.embedded, dsn.host, dsn.port, dsn.secure, dsn.database) == (
+            False,
+            host,
+            port,
+            secure,
+            database,
+        )
+
+    def test_user_and_password_are_decoded(self):
+        """They may hold any character, percent-encoded."""
+        dsn = parse_dsn("clickhouse://me%40work:p%2Fw%3A%40@host")
+        assert (dsn.username, dsn.password) == ("me@work", "p/w:@")
+
+    def test_options(self):
+        """They go to the driver."""
+        assert parse_dsn("clickhouses://host/db?verify=false&ca_cert=/ca.pem").options == {
+            "verify": "false",
+            "ca_cert": "/ca.pem",
+        }
+
+
+class TestEmbedded:
+    @pytest.mark.parametrize(
+        ("text", "path", "database"),
+        [
+            ("chdb://memory", "", ""),
+            ("chdb://memory/logs", "", "logs"),
+            ("chdb:///var/lib/logs", "/var/lib/logs", ""),
+            ("chdb:///var/my%20logs?database=d", "/var/my logs", "d"),
+        ],
+    )
+    def test_folder_and_database(self, text, path, database):
+        """A folder has three slashes; memory has none."""
+        dsn = parse_dsn(text)
+        assert (dsn.embedded, dsn.path, dsn.database, str(dsn)) == (True, path, database, text)
+
+
+_ACCEPTED = (
+    "Accepted: clickhouse://user:password@host:8123/database, clickhouses:// (TLS, port 8443), http://, https://, "
+    "chdb:///abs/dir, chdb://memory."
+)
+_NO_URL = "is not a URL; a password must be percent-encoded."
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("localhost:8123", "The DSN 'localhost:8123' has an unknown scheme."),
+            ("host", "The DSN 'host' has no scheme."),
+            ("postgres://u:s3cr3t@host", "The DSN 'postgres://***@host' has an unknown scheme."),
+            ("clickhouse://", "The DSN 'clickhouse://' names no host."),
+            ("clickhouse://host:http", f"The DSN 'clickhouse://host:http' {_NO_URL}"),
+            ("clickhouse://u:s3/cr3t@host", f"The DSN 'clickhouse://***@host' {_NO_URL}"),
+            ("clickhouse://u:p#s3cr3t@host", f"The DSN 'clickhouse://***@host' {_NO_URL}"),
+            ("clickhouse://host/a/b", "The DSN 'clickhouse://host/a/b' has more than a database after the host."),
+            ("chdb://", "The DSN 'chdb://' names no absolute folder (three slashes: chdb:///var/lib/logs)."),
+            ("chdb:///", "The DSN 'chdb:///' names no absolute folder (three slashes: chdb:///var/lib/logs)."),
+            ("chdb://var/logs", "The DSN 'chdb://var/logs' names no absolute folder (three slashes: chdb:///var/lib/logs)."),
+        ],
+    )  # fmt: skip
+    def test_say_what_is_accepted_and_not_what_is_secret(self, text, message):
+        """The message is enough to mend it, and may be pasted into a ticket."""
+        with pytest.raises(ConfigurationError) as raised:
+            parse_dsn(text)
+        assert str(raised.value) == f"{message} {_ACCEPTED}"
+        assert raised.value.__cause__ is None
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (
+                "clickhouse://u:s3cr3t@host/db?max_threads=1",
+                "The DSN 'clickhouse://u:***@host/db' has the unknown option 'max_threads'.",
+            ),
+            ("chdb:///a?verify=0", "The DSN 'chdb:///a' has the unknown option 'verify'."),
+        ],
+    )
+    def test_unknown_options(self, text, message):
+        """ClickHouse settings are sent in another way."""
+        with pytest.raises(ConfigurationError) as raised:
+            parse_dsn(text)
+        assert str(raised.value).startswith(message)
+        assert str(raised.value).endswith("ClickHouse settings are the argument settings=.")
+
+
+class TestSecrets:
+    @given(
+        st.text(st.characters(codec="ascii", exclude_categories=["Cc"], exclude_characters="@"), min_size=1),
+        st.sampled_from(["clickhouse", "https", "nonsense"]),
+    )
+    def test_no_password_is_ever_shown(self, password, scheme):
+        """Encoded or not, in a DSN that is accepted or refused."""
+        canary = f"CANARY{password}CANARY"
+        try:
+            dsn = parse_dsn(f"{scheme}://user:{canary}@host:8123/db")
+            shown = f"{dsn} {dsn!r}"
+        except ConfigurationError as error:
+            shown = f"{error} {error!r}"
+        assert "CANARY" not in shown
