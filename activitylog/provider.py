@@ -121,8 +121,9 @@ class AccountedExporter(LogRecordExporter):
     def interrupt(self) -> None:
         """End a wait between attempts; what cannot be sent at once is then given up, and counted."""
         self._interrupted = True
-        if isinstance(self._exporter, Interruptible):
-            self._exporter.interrupt()
+        exporter: object = self._exporter
+        if isinstance(exporter, Interruptible):
+            exporter.interrupt()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the exporter, if there is one yet."""
