@@ -80,7 +80,7 @@ def _clickhouse(
             table=EVENTS_TABLE,
             columns=column_mapping(),
             create_schema=False,
-            prepare=_schema_step(url) if create_schema else None,
+            prepare=_schema_step(url, create=create_schema),
             timeout_seconds=settings.export_timeout_seconds,
             retry_deadline_seconds=settings.retry_deadline_seconds,
         )
@@ -89,15 +89,22 @@ def _clickhouse(
     return build
 
 
-def _schema_step(url: DestinationURL) -> Callable[[Any], None]:
-    """Applies the store's migrations, on a connection of its own, before the first insert."""
+def _schema_step(url: DestinationURL, *, create: bool) -> Callable[[Any], None]:
+    """
+    What is done before the first insert, on a connection of its own: apply the migrations, or look for the table.
+
+    When it raises, the exporter keeps the batch and comes again, until its deadline.
+    """
 
     def prepare(_client: Any) -> None:
-        from activitylog.store import apply, connect
+        from activitylog.store import apply, check_writable, connect
 
-        client = connect(url, create_database=True)
+        client = connect(url, create_database=create)
         try:
-            apply(client)
+            if create:
+                apply(client)
+            else:
+                check_writable(client)
         finally:
             if url.path == "memory":
                 _memory_engines.append(client)  # a store in memory lasts as long as somebody has it open

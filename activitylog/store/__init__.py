@@ -9,7 +9,7 @@ The store: the tables of activity in ClickHouse, and how to reach them. Knows Cl
 from activitylog.store.client import check_unlocked, connect, holder
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE, column_mapping
 from activitylog.store.migrations import Migration, apply, migrations, pending
-from activitylog.store.schema import Difference, check, diff, show
+from activitylog.store.schema import Difference, check, check_writable, diff, show
 
 __all__ = [
     "EVENTS_TABLE",
@@ -19,6 +19,7 @@ __all__ = [
     "apply",
     "check",
     "check_unlocked",
+    "check_writable",
     "column_mapping",
     "connect",
     "diff",

@@ -18,6 +18,7 @@ from activitylog.store.migrations import migrations, pending
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+_ACCESS_DENIED: Final = 497
 _WINDOW: Final = re.compile(r"non_replicated_deduplication_window = (\d+)")
 
 
@@ -92,6 +93,28 @@ def check(client: Client) -> None:
         f"The database is not what this version of activitylog needs: {differences[0]}{more}.",
         hint="Run: activitylog schema apply --url URL. What it does not repair, `activitylog schema diff` lists.",
     )
+
+
+def check_writable(client: Client) -> None:
+    """
+    Make sure that there is a table to insert into. Asks no more than a user that may only insert is allowed to.
+
+    Raises:
+        SchemaError: there is none; says which command makes it.
+    """
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        exists = client.command(f"EXISTS TABLE {EVENTS_TABLE}")
+    except DatabaseError as error:
+        if error.code == _ACCESS_DENIED:
+            return  # who may not ask finds out by inserting
+        raise
+    if not int(str(exists)):
+        raise SchemaError(
+            f"There is no table {EVENTS_TABLE} in the database {client.database or 'default'!r}.",
+            hint="Run: activitylog schema apply --url URL.",
+        )
 
 
 def _column_differences(client: Client, table: str, columns: tuple[ColumnDefinition, ...]) -> list[Difference]:

@@ -147,6 +147,8 @@ class ClickHouseClient:
         import clickhouse_connect
         from urllib3 import Timeout
 
+        quiet_driver()  # it would log each refused connection, and we say it once
+
         dsn = self._dsn
         options: dict[str, Any] = dict(dsn.options)
         client: Any = clickhouse_connect.get_client(

@@ -77,6 +77,7 @@ class TestMistakes:
             ("localhost:8123", "The DSN 'localhost:8123' has an unknown scheme."),
             ("host", "The DSN 'host' has no scheme."),
             ("postgres://u:s3cr3t@host", "The DSN 'postgres://***@host' has an unknown scheme."),
+            ("postgres://u:p@s3cr3t@host", "The DSN 'postgres://***@host' has an unknown scheme."),
             ("clickhouse://", "The DSN 'clickhouse://' names no host."),
             ("clickhouse://host:http", f"The DSN 'clickhouse://host:http' {_NO_URL}"),
             ("clickhouse://u:s3/cr3t@host", f"The DSN 'clickhouse://***@host' {_NO_URL}"),
@@ -114,7 +115,7 @@ class TestMistakes:
 
 class TestSecrets:
     @given(
-        st.text(st.characters(codec="ascii", exclude_categories=["Cc"], exclude_characters="@"), min_size=1),
+        st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1),
         st.sampled_from(["clickhouse", "https", "nonsense"]),
     )
     def test_no_password_is_ever_shown(self, password, scheme):

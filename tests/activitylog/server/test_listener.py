@@ -132,7 +132,8 @@ class TestProcess:
         _, complaint = refused.communicate(timeout=30)
         assert f"StoreLockedError: The store in '{store}' is open in another process ({first.pid}" in complaint
         first.send_signal(number)
-        assert first.communicate(timeout=30)[0] == "ended\n"
+        printed, complaint = first.communicate(timeout=30)
+        assert (printed, first.returncode) == ("ended\n", 0), complaint
         second = _start(store)
         assert _post(second.stdout.readline().strip(), "SELECT a FROM t") == "1\n"  # type: ignore[union-attr]
         second.terminate()

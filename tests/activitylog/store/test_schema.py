@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activitylog.exceptions import SchemaError
-from activitylog.store import Difference, apply, check, diff, show
+from activitylog.store import Difference, apply, check, check_writable, diff, show
 
 
 @pytest.fixture
@@ -129,3 +129,17 @@ class TestShow:
             "-- 0003_activity_events_ingest_mv.sql",
             "CREATE MATERIALIZED VIEW IF NOT EXISTS activity_events_ingest_mv TO activity_events AS",
         ]
+
+
+class TestCheckWritable:
+    """What an insert-only writer may ask before its first insert."""
+
+    def test_passes_where_the_table_is(self, chdb_client: Any) -> None:
+        """Nothing is raised."""
+        apply(chdb_client)
+        check_writable(chdb_client)
+
+    def test_names_the_command_where_it_is_not(self, chdb_client: Any) -> None:
+        """The reader of the log learns what to run."""
+        with pytest.raises(SchemaError, match=r"no table activity_events in .*activitylog schema apply"):
+            check_writable(chdb_client)
