@@ -27,10 +27,11 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_readme_runs(tmp_path: Path) -> None:
-    """All its Python blocks, one after the other, as one program."""
-    code = "\n".join(blocks(ROOT / "README.md")).replace("/var/lib/activity", str(tmp_path / "store"))
-    assert "activitylog.configure" in code
+@pytest.mark.parametrize("document", ["README.md", "exporters/README.md"])
+def test_the_readmes_run(document: str, tmp_path: Path) -> None:
+    """All Python blocks of each, one after the other, as one program."""
+    code = "\n".join(blocks(ROOT / document)).replace("/var/lib/activity", str(tmp_path / "store"))
+    assert "import" in code
     program = tmp_path / "readme.py"
     program.write_text(code)
     result = run([sys.executable, str(program)], tmp_path)
