@@ -8,7 +8,7 @@ Life cycle, all of it defined:
 * in a forked child the pipeline goes on with a new producer and counts from zero; events that were queued at
   the fork belong to the parent;
 * after ``shutdown`` events are dropped and counted as ``shutdown``; ``configure`` begins anew;
-* at the end of the process ``shutdown`` runs by itself.
+* at the end of the process ``shutdown`` runs by itself, also in children of ``multiprocessing``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry._logs import LoggerProvider
 from structlog.typing import Processor
 
 from activitylog._version import __version__
+from activitylog.exceptions import ActivityLogError
 from activitylog.pipeline import Pipeline, build_pipeline
 from activitylog.settings import load_settings
 from activitylog.stats import FlushResult, ReasonCounters, Stats
@@ -41,6 +43,7 @@ class _State:
         self.lock = threading.Lock()
         self.dropped = ReasonCounters()
         self.warned = False
+        self.children = False
 
 
 _state = _State()
@@ -78,13 +81,22 @@ def configure(
         "resource_attributes": resource_attributes,
         **settings,
     }
-    pipeline = build_pipeline(
-        load_settings(given),
-        processors=tuple(processors),
-        logger_provider=logger_provider,
-        version=__version__,
-    )
+    failure: ActivityLogError | None = None
+    try:
+        pipeline = build_pipeline(
+            load_settings(given),
+            processors=tuple(processors),
+            logger_provider=logger_provider,
+            version=__version__,
+        )
+    except ActivityLogError as error:
+        failure = type(error)(error.message, hint=error.hint)
+    if failure is not None:
+        # Raised anew, from a frame without the URL: reporters of errors print the values of all frames.
+        del url, given, settings
+        raise failure
     install(pipeline)
+    _shut_down_with_multiprocessing()
 
 
 def install(pipeline: Pipeline | None) -> Pipeline | None:
@@ -110,10 +122,11 @@ def submit(method_name: str, event: Any, values: dict[str, Any]) -> bool:
     _state.dropped.increment("not_configured")
     if not _state.warned:
         _state.warned = True
-        _log.warning(
-            "activitylog: events are dropped because activitylog.configure() was not called; "
-            "pass it a URL such as chdb:///abs/dir or set ACTIVITYLOG_URL and call it without one."
-        )
+        with suppress(Exception):  # a handler or filter of the application's logging that fails
+            _log.warning(
+                "activitylog: events are dropped because activitylog.configure() was not called; "
+                "pass it a URL such as chdb:///abs/dir or set ACTIVITYLOG_URL and call it without one."
+            )
     return False
 
 
@@ -166,8 +179,18 @@ def stats() -> Stats:
 def _after_fork_in_child() -> None:
     # Only the forking thread lives on in the child: a lock that another one held would stay locked for ever.
     _state.lock = threading.Lock()
-    if _state.pipeline is not None:
-        _state.pipeline.reset_after_fork()
+    _state.dropped = ReasonCounters()
+
+
+def _shut_down_with_multiprocessing() -> None:
+    """Children of multiprocessing end by ``os._exit``, which runs no atexit handlers: it has a list of its own."""
+    from multiprocessing import process, util
+
+    if not _state.children:
+        _state.children = True
+        util.register_after_fork(_state, lambda _: util.Finalize(None, shutdown, exitpriority=0))
+        if process.parent_process() is not None:
+            util.Finalize(None, shutdown, exitpriority=0)
 
 
 if hasattr(os, "register_at_fork"):

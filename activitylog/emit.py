@@ -8,13 +8,10 @@ are the same in ``def`` and ``async def``.
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import inspect
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import structlog
 
@@ -65,7 +62,8 @@ def emit(
         attributes: anything else, by the application's own names.
 
     Returns:
-        True when the event was handed to OpenTelemetry, False when it was dropped and counted.
+        True when the event was handed to OpenTelemetry, False when it was dropped before, and counted. A
+        destination that refuses it (its queue is full) shows in ``stats()`` only.
     """
     if actor is not None:
         attributes["actor"] = actor
@@ -116,13 +114,21 @@ def emit_many(event: str, items: Iterable[Any], /, **common: Any) -> int:
     token = context.resolve_once()
     try:
         for item in items:
-            own = item if isinstance(item, Mapping) else {"object": item}
-            handed_on += config.submit("info", event, {**common, **own})
+            own = dict(item) if isinstance(item, Mapping) else {"object": item}
+            handed_on += config.submit("info", event, _underlaid(own, common))
     except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
         config.fail(error, event)
     finally:
         context.pop(token)
     return handed_on
+
+
+def _underlaid(values: dict[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """``values``, with those of ``below`` where it says nothing; None says nothing."""
+    for key, value in below.items():
+        if values.get(key) is None:
+            values[key] = value
+    return values
 
 
 class ActivityLogger(structlog.BoundLoggerBase):
@@ -135,10 +141,9 @@ class ActivityLogger(structlog.BoundLoggerBase):
 
     # Not structlog's _proxy_to_logger: its own parameters would clash with attributes of the same name.
     def _submit(self, method_name: str, event: Any, args: tuple[Any, ...], values: dict[str, Any]) -> bool:
-        event_dict = {**self._context, **values}
         if args:
-            event_dict["positional_arguments"] = args
-        return config.submit(method_name, event, event_dict)
+            values["positional_arguments"] = args
+        return config.submit(method_name, event, _underlaid(values, self._context))
 
     def debug(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
         """Emit with severity DEBUG."""
@@ -176,8 +181,7 @@ def get_logger(**initial_values: Any) -> ActivityLogger:
     It may be made before ``configure``, at import time of a module. The application's own
     ``structlog.configure`` is neither used nor changed.
     """
-    logger = structlog.wrap_logger(None, processors=[], wrapper_class=ActivityLogger, context_class=dict)
-    return cast(ActivityLogger, logger.bind(**initial_values))
+    return ActivityLogger(None, (), dict(initial_values))
 
 
 class activity:  # noqa: N801 - reads as a verb: with activity(...), @activity(...)
@@ -200,28 +204,28 @@ class activity:  # noqa: N801 - reads as a verb: with activity(...), @activity(.
     def __init__(self, event: str, /, **values: Any) -> None:
         self._event = event
         self._values = values
-        self._started_ns = 0
+        self._entered: list[tuple[int, dict[str, Any]]] = []
 
     def add(self, /, **values: Any) -> None:
-        """Set or replace keywords of the event that will be emitted."""
-        self._values.update(values)
+        """Set or replace keywords of the event that will be emitted; None leaves one as it is."""
+        below = self._entered[-1][1] if self._entered else self._values
+        below.update({key: value for key, value in values.items() if value is not None})
 
     def __enter__(self) -> Self:
-        self._started_ns = time.perf_counter_ns()
+        self._entered.append((time.perf_counter_ns(), dict(self._values)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        values = self._values
-        values.setdefault("duration", (time.perf_counter_ns() - self._started_ns) / 1e9)
-        if error is not None and isinstance(error, Exception):
-            values.setdefault("error", error)
-            values.setdefault("outcome", "denied" if isinstance(error, PermissionError) else "failure")
+        started_ns, values = self._entered.pop()
+        found: dict[str, Any] = {"duration": (time.perf_counter_ns() - started_ns) / 1e9}
+        if isinstance(error, Exception):
+            found["error"] = error
+            found["outcome"] = "denied" if isinstance(error, PermissionError) else "failure"
         elif error is not None:
-            values.setdefault("error", type(error))
-            values.setdefault("outcome", "unknown")
-        config.submit("info", self._event, dict(values))
+            found |= {"error": type(error), "outcome": "unknown"}
+        config.submit("info", self._event, _underlaid(values, found))
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -233,25 +237,4 @@ class activity:  # noqa: N801 - reads as a verb: with activity(...), @activity(.
 
     def __call__(self, function: _F) -> _F:
         event, values = self._event, self._values
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            warnings.warn(
-                f"@activity({event!r}) leaves the generator function {function.__qualname__} as it is; "
-                "write `with activity(...)` inside it",
-                stacklevel=2,
-            )
-            return function
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def emitting_coroutine(*args: Any, **kwargs: Any) -> Any:
-                with activity(event, **values):
-                    return await function(*args, **kwargs)
-
-            return cast(_F, emitting_coroutine)
-
-        @functools.wraps(function)
-        def emitting_function(*args: Any, **kwargs: Any) -> Any:
-            with activity(event, **values):
-                return function(*args, **kwargs)
-
-        return cast(_F, emitting_function)
+        return context.around(function, lambda: activity(event, **values), f"activitylog.activity({event!r})")

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
+_MAX_TYPE_LENGTH = 128
 _MISSING = object()
 
 
@@ -56,7 +57,9 @@ def reference(value: Any) -> Entity:
 def _from_text(value: str) -> Entity:
     kind, _, identifier = value.partition(":")
     # isidentifier() spares the common types the slower pattern.
-    if identifier and (kind.isidentifier() or _TYPE.fullmatch(kind)) and not identifier.startswith("//"):
+    if not identifier or len(kind) > _MAX_TYPE_LENGTH or identifier.startswith("//"):
+        return Entity("", value)
+    if kind.isidentifier() or _TYPE.fullmatch(kind):
         return Entity(kind, identifier)
     return Entity("", value)
 

@@ -8,11 +8,15 @@ strict, waits for nothing (unless ``overflow="block"``), and counts whatever it 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakSet
 
 from opentelemetry._logs import LoggerProvider as APILoggerProvider
+from opentelemetry._logs import NoOpLogger
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import Resource
 from structlog.exceptions import DropEvent
@@ -32,7 +36,7 @@ from activitylog.processors import (
     name_entities,
     name_error,
 )
-from activitylog.provider import BoundedProcessor, deadline, run_for
+from activitylog.provider import BoundedProcessor, deadline
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, Stats
 from activitylog.typed import name_event
@@ -90,9 +94,14 @@ class Pipeline:
         for destination in destinations:
             provider.add_log_record_processor(destination)  # type: ignore[attr-defined]
         self.provider = provider
-        self._event_logger = EventLogger(provider.get_logger(SCOPE_NAME, version, SCHEMA_URL))
+        logger = provider.get_logger(SCOPE_NAME, version, SCHEMA_URL)
+        self._event_logger = EventLogger(logger)
         self._closed_because: str | None = None if settings.enabled else "disabled"
+        if logger_provider is None and isinstance(logger, NoOpLogger):
+            self._closed_because = "disabled"
+            _log.warning("activitylog: events are dropped because OTEL_SDK_DISABLED is set.")
         self.reset_after_fork()
+        _pipelines.add(self)
 
     def reset_after_fork(self) -> None:
         """A new producer and counts from zero: the parent's events are the parent's."""
@@ -141,6 +150,9 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - emit never raises; counted, and logged once a minute
             self.fail(error, event)
             return False
+        except BaseException:
+            self._dropped.increment("interrupted")
+            raise
         self._emitted.increment()
         return True
 
@@ -149,7 +161,8 @@ class Pipeline:
         self._dropped.increment("error")
         if self.settings.strict:
             raise error
-        self._errors.report(error, event)
+        with suppress(Exception):  # a handler or filter of the application's logging that fails
+            self._errors.report(error, event)
 
     def _note_flags(self, record: Any) -> None:
         flags = record.attributes[FLAGS]
@@ -173,7 +186,7 @@ class Pipeline:
         """Send what is queued, for at most ``timeout`` seconds over all destinations."""
         left = deadline(timeout)
         for destination in self.destinations:
-            run_for(destination.force_flush, left())
+            destination.flush_within(left())
         return self._result()
 
     def shutdown(self, timeout: float) -> FlushResult:
@@ -189,11 +202,22 @@ class Pipeline:
         left = deadline(timeout)
         for destination in self.destinations:
             # A batch that waits for its next attempt would hold the rest up; half the time is for such waits.
-            if not run_for(destination.force_flush, left() / 2):
+            if not destination.flush_within(left() / 2):
                 destination.interrupt()
-            run_for(destination.shutdown, left())
-            destination.abandon()
-        return self._result()
+            destination.shutdown_within(left())
+        result = self._result()
+        if result.dropped:
+            with suppress(Exception):
+                _log.warning("activitylog: %d events were lost until shutdown: %s", result.dropped, self.losses())
+        return result
+
+    def losses(self) -> dict[str, int]:
+        """Events that the destinations lost, by reason, over all of them."""
+        total: dict[str, int] = {}
+        for destination in self.destinations:
+            for reason, count in destination.stats().dropped.items():
+                total[reason] = total.get(reason, 0) + count
+        return total
 
     def _result(self) -> FlushResult:
         counts: list[DestinationStats] = [destination.stats() for destination in self.destinations]
@@ -204,6 +228,19 @@ class Pipeline:
             queued=queued,
             dropped=sum(sum(count.dropped.values()) for count in counts),
         )
+
+
+#: All that are alive: in a forked child each needs a producer of its own, the one in force and any other.
+_pipelines: WeakSet[Pipeline] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for pipeline in list(_pipelines):
+        pipeline.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class ErrorLog:

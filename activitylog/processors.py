@@ -16,6 +16,7 @@ their own names. What a processor changes or cannot use it reports by :func:`fla
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import sys
 import traceback
 from collections.abc import Mapping
@@ -40,6 +41,15 @@ from activitylog.sanitize import sanitize
 FLAGS: Final = "activity.sanitized"
 MAX_FLAGS: Final = 16
 
+#: More than an event may have; what is over the limit is then flagged.
+_MAX_REQUEST_ATTRIBUTES: Final = 256
+#: Ids that fit into an event by their number alone.
+_MAX_OBJECTS: Final = 32_768
+#: Before this many nanoseconds (12 January 1970) a time is almost surely given in seconds.
+_EARLIEST: Final = 10**15
+_MAX_STACK_FRAMES: Final = 40
+_MAX_STACK_LENGTH: Final = 8_000
+_MAX_CAUSES: Final = 8
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _INT64_MAX: Final = (1 << 63) - 1
 
@@ -55,7 +65,8 @@ def add_timestamp(_logger: WrappedLogger, _method_name: str, event_dict: EventDi
     Set ``timestamp`` to now, in whole microseconds, or turn the one given into integer nanoseconds.
 
     Accepted: an ``int`` of nanoseconds, a ``float`` of seconds (what ``time.time()`` returns), a ``datetime``
-    (without a zone: UTC, flagged). Anything else is flagged and replaced by now.
+    (without a zone: UTC, flagged). Anything else is flagged and replaced by now. An integer so small that it
+    must be meant in seconds is kept and flagged, ``timestamp:early``.
     """
     given = event_dict.get("timestamp")
     if given is None:
@@ -63,6 +74,8 @@ def add_timestamp(_logger: WrappedLogger, _method_name: str, event_dict: EventDi
         event_dict["timestamp"] = time_ns() // 1000 * 1000
     elif type(given) is not int or not 0 <= given <= _INT64_MAX:
         event_dict["timestamp"] = _nanoseconds(given, event_dict)
+    elif given < _EARLIEST:
+        flag(event_dict, "timestamp:early")
     return event_dict
 
 
@@ -78,7 +91,7 @@ def _nanoseconds(given: Any, event_dict: EventDict) -> int:
             result = (seconds * 1_000_000 + since.microseconds) * 1000
         elif isinstance(given, float):
             result = round(given * 1_000_000) * 1000
-    except (ValueError, OverflowError):
+    except Exception:  # noqa: BLE001 - a datetime's own zone may raise anything; flagged below
         result = -1
     if 0 <= result <= _INT64_MAX:
         return result
@@ -97,7 +110,7 @@ def merge_context(_logger: WrappedLogger, _method_name: str, event_dict: EventDi
         if event_dict.get(key) is not None:
             continue
         try:
-            event_dict[key] = value() if context.is_lazy(value) else value
+            event_dict[key] = context.resolve(value)
         except Exception:  # noqa: BLE001 - the application's callable may raise anything; flagged
             flag(event_dict, f"{key}:lazy")
     return event_dict
@@ -168,11 +181,17 @@ def _name_objects(event_dict: EventDict) -> None:
     given = event_dict.pop("objects")
     if given is None:
         return
+    if isinstance(given, (str, Mapping)):
+        given = [given]
     try:
-        entities = [reference(item) for item in given]
+        entities = [reference(item) for item in itertools.islice(given, _MAX_OBJECTS + 1)]
+        total = len(given) if hasattr(given, "__len__") else len(entities)
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; flagged
         flag(event_dict, "objects:unreadable")
         return
+    if len(entities) > _MAX_OBJECTS:
+        flag(event_dict, "objects:truncated")
+        del entities[_MAX_OBJECTS:]
     types = {entity.type for entity in entities}
     if len(types) == 1:
         event_dict["activity.object.type"] = types.pop()
@@ -180,7 +199,7 @@ def _name_objects(event_dict: EventDict) -> None:
     else:
         event_dict["activity.object.ids"] = [":".join(filter(None, entity[:2])) for entity in entities]
     if event_dict.get("count") is None:
-        event_dict["count"] = len(entities)
+        event_dict["count"] = total
 
 
 def name_error(_logger: WrappedLogger, method_name: str, event_dict: EventDict) -> EventDict:
@@ -200,7 +219,7 @@ def name_error(_logger: WrappedLogger, method_name: str, event_dict: EventDict) 
         if event_dict.get("outcome") is None:
             event_dict["outcome"] = "failure"
     outcome = event_dict.get("outcome")
-    if outcome is not None and outcome not in OUTCOMES:
+    if outcome is not None and not (isinstance(outcome, str) and outcome in OUTCOMES):
         flag(event_dict, "outcome:invalid")
         event_dict["outcome"] = "unknown"
     elif outcome == "success":
@@ -227,8 +246,17 @@ def _set_stack(exc_info: Any, error: Any, event_dict: EventDict) -> Any:
         exception = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
     if not isinstance(exception, BaseException):
         return error
-    event_dict["exception.stacktrace"] = "".join(traceback.format_exception(exception))
+    event_dict["exception.stacktrace"] = _stack_of(exception)
     return exception if error is None else error
+
+
+def _stack_of(exception: BaseException) -> str:
+    """The end of the stack, where the error is; its causes too, unless they are very many."""
+    causes, cause = 0, exception.__cause__ or exception.__context__
+    while cause is not None and causes <= _MAX_CAUSES:
+        causes, cause = causes + 1, cause.__cause__ or cause.__context__
+    lines = traceback.format_exception(exception, limit=-_MAX_STACK_FRAMES, chain=causes <= _MAX_CAUSES)
+    return "".join(lines)[-_MAX_STACK_LENGTH:]
 
 
 def _class_name(cls: type) -> str:
@@ -243,11 +271,8 @@ def name_attributes(_logger: WrappedLogger, _method_name: str, event_dict: Event
     itself wins. ``duration`` is seconds or a ``timedelta``, kept to the microsecond.
     """
     request = event_dict.pop("request", None)
-    if isinstance(request, Mapping):
-        for key, value in request.items():
-            event_dict.setdefault(key, value)
-    elif request is not None:
-        flag(event_dict, "request:type")
+    if request is not None:
+        _merge_request(request, event_dict)
     for key, attribute in _RENAMED:
         if key in event_dict:
             value = event_dict.pop(key)
@@ -260,6 +285,20 @@ def name_attributes(_logger: WrappedLogger, _method_name: str, event_dict: Event
 
 
 _RENAMED: Final = tuple(ATTRIBUTE_OF_KEY.items())
+
+
+def _merge_request(request: Any, event_dict: EventDict) -> None:
+    if not isinstance(request, Mapping):
+        flag(event_dict, "request:type")
+        return
+    try:
+        given = dict(itertools.islice(request.items(), _MAX_REQUEST_ATTRIBUTES))
+    except Exception:  # noqa: BLE001 - the application's mapping may raise anything; flagged
+        flag(event_dict, "request:unreadable")
+        return
+    for key, value in given.items():
+        if event_dict.get(key) is None:
+            event_dict[key] = value
 
 
 def _set_duration(duration: Any, event_dict: EventDict) -> None:

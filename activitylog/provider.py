@@ -29,6 +29,9 @@ from activitylog.stats import Counter, DestinationStats, ReasonCounters
 
 _log = logging.getLogger("activitylog")
 
+#: Threads that are inside an export: an event emitted there would feed the export that emits it.
+_exporting: set[int] = set()
+
 #: Room in the SDK's queue beyond ours: threads that passed our check at the same moment.
 _SLACK: Final = 1024
 
@@ -72,14 +75,13 @@ class AccountedExporter(LogRecordExporter):
         self.taken = 0
         self.delivered = 0
         self.lost: dict[str, int] = {}
-        self.abandoned = False
         self.space = threading.Condition()
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Hand the batch on; never raises."""
         self.taken += len(batch)
-        with self.space:
-            self.space.notify_all()
+        self.tell_waiting()
+        _exporting.add(threading.get_ident())
         try:
             exporter = self._exporter or self._built()
             before = _losses(exporter)
@@ -91,9 +93,14 @@ class AccountedExporter(LogRecordExporter):
                 "activitylog: %d events for %s are lost: %s", len(batch), self._name, type(error).__name__
             )
             result = LogRecordExportResult.FAILURE
-        if self.abandoned:  # counted as lost when time ran out, and now counted as what it became
-            self._lose("shutdown", -len(batch))
+        finally:
+            _exporting.discard(threading.get_ident())
         return result
+
+    def tell_waiting(self) -> None:
+        """Have the callers that wait for room look again."""
+        with self.space:
+            self.space.notify_all()
 
     def _built(self) -> LogRecordExporter:
         self._exporter = exporter = self._build()
@@ -161,6 +168,8 @@ class BoundedProcessor(LogRecordProcessor):
             max_queue_size=settings.max_queue_size + _SLACK,
         )
         self._closed = False
+        self._abandoned = False
+        self._flush: threading.Thread | None = None
         self._reset_counts()
 
     def _reset_counts(self) -> None:
@@ -170,43 +179,97 @@ class BoundedProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue one record."""
-        if self._closed:
-            self._refused.increment("shutdown")
-        elif self._last - self.exporter.taken >= self._capacity and not self._wait_for_space():
-            self._refused.increment("queue_full")
-        else:
+        reason = self._reason_to_refuse()
+        if reason is None:
             self._last = self._accepted.increment() + 1
             self._processor.on_emit(log_record)
+        else:
+            self._refused.increment(reason)
 
-    def _wait_for_space(self) -> bool:
-        if not self._wait_seconds:
-            return False
+    def _reason_to_refuse(self) -> str | None:
+        if self._closed:
+            return "shutdown"
+        if _exporting and threading.get_ident() in _exporting:
+            return "reentrant"
+        if self._last - self.exporter.taken < self._capacity:
+            return None
+        return self._wait_for_space()
+
+    def _wait_for_space(self) -> str | None:
         condition = self.exporter.space
-        with condition:
-            return condition.wait_for(
-                lambda: self._last - self.exporter.taken < self._capacity or self._closed, self._wait_seconds
-            )
+        if self._wait_seconds:
+            with condition:
+                condition.wait_for(
+                    lambda: self._last - self.exporter.taken < self._capacity or self._closed, self._wait_seconds
+                )
+        if self._closed:
+            return "shutdown"
+        return None if self._last - self.exporter.taken < self._capacity else "queue_full"
 
     def queued(self) -> int:
-        """Events that wait or are being sent."""
-        return max(0, self._accepted.value() - self.exporter.delivered - sum(self.exporter.lost.values()))
+        """Events that wait or are being sent; none once they were abandoned."""
+        return 0 if self._abandoned else self._unsettled()
+
+    def _unsettled(self) -> int:
+        return max(0, self._accepted.value() - self.exporter.delivered - sum(list(self.exporter.lost.values())))
 
     def stats(self) -> DestinationStats:
         """What became of the events so far."""
         dropped = self._refused.values()
         for reason, count in list(self.exporter.lost.items()):
             dropped[reason] = dropped.get(reason, 0) + count
+        # Counted when asked for: a batch that was under way when time ran out may still be delivered.
+        if self._abandoned and (left := self._unsettled()):
+            dropped["shutdown"] = dropped.get("shutdown", 0) + left
         return DestinationStats(delivered=self.exporter.delivered, queued=self.queued(), dropped=dropped)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """
-        Send what is queued. The SDK ignores the timeout: call it in a thread that may be left behind.
+        Send what is queued. The SDK ignores the timeout; :meth:`flush_within` keeps it.
 
         Returns:
             True when nothing is left.
         """
         self._processor.force_flush(timeout_millis)
         return self.queued() == 0
+
+    def flush_within(self, seconds: float) -> bool:
+        """
+        Send what is queued, in a thread of its own that is left behind when time is up.
+
+        Returns:
+            True when it ended in time. There is one such thread at a time: a hung backend costs no more.
+        """
+        left = deadline(seconds)
+        if self._flush is not None:
+            self._flush.join(left())
+            if self._flush.is_alive():
+                return False
+        self._flush = self._in_thread(self.force_flush)
+        return self._joined(self._flush, left())
+
+    def shutdown_within(self, seconds: float) -> None:
+        """Stop, sending what is queued, for at most ``seconds``; what is left then counts as lost."""
+        self._joined(self._in_thread(self.shutdown), seconds)
+        self._abandoned = True
+
+    def _in_thread(self, work: Callable[[], Any]) -> threading.Thread | None:
+        thread = threading.Thread(target=work, name="activitylog-flush", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter ends and starts no thread: do it here, each batch with one attempt.
+            self.interrupt()
+            work()
+            return None
+        return thread
+
+    @staticmethod
+    def _joined(thread: threading.Thread | None, seconds: float) -> bool:
+        if thread is None:
+            return True
+        thread.join(seconds)
+        return not thread.is_alive()
 
     def interrupt(self) -> None:
         """Make a batch that waits for its next attempt give up."""
@@ -215,37 +278,14 @@ class BoundedProcessor(LogRecordProcessor):
     def shutdown(self) -> None:
         """Send what is queued and stop. Later records are refused and counted."""
         self._closed = True
+        self.exporter.tell_waiting()
         self._processor.shutdown()  # type: ignore[no-untyped-call]
-
-    def abandon(self) -> None:
-        """Count as lost what is still waiting: after a shutdown that ran out of time."""
-        self._closed = True
-        left = self.queued()
-        if left:
-            self.exporter.abandoned = True
-            self.exporter.lost["shutdown"] = self.exporter.lost.get("shutdown", 0) + left
 
     def reset_after_fork(self) -> None:
         """In the child: the SDK has emptied the queue, whose events belong to the parent."""
         self.exporter.reset()
+        self._flush = None
         self._reset_counts()
-
-
-def run_for(work: Callable[[], Any], seconds: float) -> bool:
-    """
-    Run ``work`` in a thread of its own for at most ``seconds``; it goes on behind when time is up.
-
-    Returns:
-        True when it ended in time. At the interpreter's end, when no thread can be started, it runs here.
-    """
-    thread = threading.Thread(target=work, name="activitylog-flush", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        work()
-        return True
-    thread.join(seconds)
-    return not thread.is_alive()
 
 
 def deadline(seconds: float) -> Callable[[], float]:

@@ -141,8 +141,8 @@ class _Sanitizer:
         for key in [key for key in values if key not in _known_keys]:
             if not _usable_key(key):
                 self._flag_key(key, "key")
-                renamed[key] = _repaired_key(key)
-                values[renamed[key]] = values.pop(key)
+                renamed[key] = name = _unused(_repaired_key(key), values)
+                values[name] = values.pop(key)
             elif len(_known_keys) < _MAX_KNOWN_KEYS:
                 _known_keys.add(key)
         return renamed
@@ -235,7 +235,9 @@ class _Sanitizer:
         if issubclass(kind, Mapping):
             return lambda depth: self._mapping(value.items(), depth)
         if issubclass(kind, Set):
-            return lambda depth: self._list(sorted(value, key=str), depth)
+            return lambda depth: self._list(
+                sorted(itertools.islice(value, self._limits.max_value_bytes), key=str), depth
+            )
         if issubclass(kind, (Sequence, deque)):
             return lambda depth: self._list(value, depth)
         fields = own_fields(value)
@@ -261,12 +263,12 @@ class _Sanitizer:
     def _mapping(self, items: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in itertools.islice(items, self._limits.max_attributes + 1):
-            if len(result) == self._limits.max_attributes or self._room <= 0:
+            if len(result) == self._limits.max_attributes or self._room <= 0 or self._left < 0:
                 self._flag("truncated")
                 break
             text = key if type(key) is str else self._convert(key, depth)
             if not _usable_key(text):
-                text = _repaired_key(text)
+                text = _unused(_repaired_key(text), result)
                 self._flag("key")
             self._spend(len(text))
             result[text] = self._convert(value, depth)
@@ -275,7 +277,7 @@ class _Sanitizer:
     def _list(self, items: Iterable[Any], depth: int) -> list[Any]:
         result: list[Any] = []
         for item in itertools.islice(items, self._limits.max_value_bytes * 8):
-            if self._room <= 0:
+            if self._room <= 0 or self._left < 0:
                 self._flag("truncated")
                 break
             self._spend(1)
@@ -330,6 +332,13 @@ class _Sanitizer:
     def _spend(self, size: int) -> None:
         self._room -= size
         self._left -= size
+
+
+def _unused(key: str, values: Mapping[str, Any]) -> str:
+    """The key, lengthened until no other value has it."""
+    while key in values:
+        key += "_"
+    return key
 
 
 def _usable_key(key: Any) -> bool:

@@ -125,7 +125,8 @@ class CapturedActivities(Sequence[CapturedEvent]):
             return
         emitted = "\n".join(f"  {event.name} {dict(event.attributes)}" for event in self.events) or "  nothing"
         wanted = f"{name or 'any event'} {expected or ''}".strip()
-        raise AssertionError(f"expected {wanted} {times or 'once or more'}, found {found}. Emitted:\n{emitted}")
+        often = "once or more" if times is None else f"{times} times"
+        raise AssertionError(f"expected {wanted} {often}, found {found}. Emitted:\n{emitted}")
 
     def clear(self) -> None:
         """Forget what was emitted so far."""

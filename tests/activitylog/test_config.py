@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import subprocess
@@ -170,13 +171,21 @@ class TestConfigure:
 
         assert asyncio.run(main()).delivered == 1
 
-    def test_no_secret_in_what_is_raised(self) -> None:
-        """Neither in the message nor in the printed traceback, with the values of locals."""
-        url = "clickhouse://alice:topsecret@db:notaport/x"
+    @pytest.mark.parametrize(
+        ("port", "wrong"), [("notaport", {}), ("8123", {"max_que_size": 5}), ("8123", {"overflow": "maybe"})]
+    )
+    def test_no_secret_in_what_is_raised(self, port: str, wrong: dict[str, Any]) -> None:
+        """Reporters of errors print the values of every frame, and of the errors behind an error."""
         with pytest.raises(ConfigurationError) as caught:
-            activitylog.configure(url)
-        printed = "".join(traceback.TracebackException.from_exception(caught.value).format())
-        assert "topsecret" not in printed
+            activitylog.configure("clickhouse://alice:top" + f"secret@db:{port}/x", **wrong)
+        error: BaseException | None = caught.value
+        while error is not None:
+            frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+            for frame in frames:
+                if frame.filename != __file__:
+                    assert "topsecret" not in str(frame.locals)
+            assert "topsecret" not in str(error)
+            error = error.__cause__ or error.__context__
 
 
 class TestEmbeddedStore:
@@ -245,6 +254,55 @@ class TestFork:
             activitylog.configure("memory:")
         """)
         assert (result.returncode, result.stderr) == (0, "")
+
+    def test_a_child_forked_while_capturing(self) -> None:
+        """The pipeline that is set aside meanwhile gets a new producer as well: ids stay unique."""
+        result = python("""
+            import os, activitylog
+            from activitylog import config
+            from activitylog.testing import capture_activities
+            activitylog.configure("memory:")
+            pipeline = config._state.pipeline
+            before = pipeline._chain[-1]._producer.name
+            with capture_activities():
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(0 if pipeline._chain[-1]._producer.name != before else 1)
+            assert os.waitpid(pid, 0)[1] == 0
+        """)
+        assert (result.returncode, result.stderr) == (0, "")
+
+    @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+    def test_children_of_multiprocessing_send_what_is_queued(self, tmp_path: Path, method: str) -> None:
+        """They end by os._exit, without atexit handlers."""
+        program = tmp_path / "program.py"
+        program.write_text(
+            textwrap.dedent(f"""
+            import multiprocessing, sys
+            import activitylog
+
+            def work():
+                activitylog.configure("console:", schedule_delay_millis=60_000)
+                activitylog.emit("child.worked")
+
+            def inherited():
+                activitylog.emit("child.inherited")
+
+            if __name__ == "__main__":
+                context = multiprocessing.get_context("{method}")
+                activitylog.configure("console:", schedule_delay_millis=60_000)
+                for target in [work] + ([inherited] if "{method}" == "fork" else []):
+                    child = context.Process(target=target)
+                    child.start()
+                    child.join()
+            """)
+        )
+        result = subprocess.run(
+            [sys.executable, str(program)], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+        expected = ["child.worked", "child.inherited"] if method == "fork" else ["child.worked"]
+        assert [json.loads(line)["event_name"] for line in result.stdout.splitlines()] == expected
 
     def test_a_child_that_configures_again(self) -> None:
         """The inherited pipeline is replaced; its queue, the parent's, is not sent."""

@@ -69,6 +69,62 @@ class TestBind:
 
         assert asyncio.run(both()) == ("a", "b")
 
+    def test_one_object_in_many_tasks_and_threads(self) -> None:
+        """A block that is shared, as decorators are, leaves nothing behind in any of them."""
+        shared = activitylog.bind(tenant="acme")
+
+        async def task(mine: asyncio.Event, other: asyncio.Event) -> dict[str, Any]:
+            with shared:
+                mine.set()
+                await other.wait()
+            return dict(context.current())
+
+        async def both() -> tuple[Any, ...]:
+            first, second = asyncio.Event(), asyncio.Event()
+            return tuple(await asyncio.gather(task(first, second), task(second, first)))
+
+        assert asyncio.run(both()) == ({}, {})
+        barrier = threading.Barrier(2)
+        after: list[dict[str, Any]] = []
+
+        def thread() -> None:
+            with shared:
+                barrier.wait()
+            barrier.wait()
+            after.append(dict(context.current()))
+
+        threads = [threading.Thread(target=thread) for _ in range(2)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert after == [{}, {}]
+
+    def test_class_and_static_methods(self) -> None:
+        """Above @classmethod and @staticmethod as below them."""
+
+        class Service:
+            @activitylog.bind(tenant="acme")
+            @classmethod
+            def of_class(cls) -> Any:
+                return dict(context.current())
+
+            @activitylog.bind(tenant="acme")
+            @staticmethod
+            def static() -> Any:
+                return dict(context.current())
+
+        assert Service.of_class() == Service().static() == Service.static() == {"tenant": "acme"}
+
+    def test_a_generator_function_is_left_alone(self) -> None:
+        """Its values would be seen by whoever consumes it; it says so."""
+
+        def rows() -> Any:
+            yield 1
+
+        with pytest.warns(UserWarning, match="leaves the generator function"):
+            assert activitylog.bind(tenant="acme")(rows) is rows
+
     def test_a_new_thread_begins_without(self) -> None:
         """Context does not leak into threads that were not given it."""
         seen = []
@@ -135,6 +191,36 @@ class TestLazyValues:
             activitylog.emit("page.viewed")
         assert captured[0].actor == ""
         assert captured[0].attributes["activity.sanitized"] == ["actor:lazy"]
+
+    def test_one_that_emits_is_not_called_for_its_own_event(self, activity: CapturedActivities) -> None:
+        """Looking the user up may be an event itself."""
+
+        def who() -> str:
+            activitylog.emit("user.loaded")
+            return "user:1"
+
+        with activitylog.bind(actor=who):
+            activitylog.emit("page.viewed")
+        assert [(event.name, event.actor) for event in activity] == [
+            ("user.loaded", ""),
+            ("page.viewed", "user:1"),
+        ]
+
+    def test_a_proxy_outside_its_request(self) -> None:
+        """Even asking it whether it has an id fails; the event is kept."""
+        from activitylog.testing import capture_activities
+
+        class Proxy:
+            def __getattr__(self, name: str) -> Any:
+                raise RuntimeError("outside of a request")
+
+            def __call__(self) -> Any:
+                raise RuntimeError("outside of a request")
+
+        with capture_activities(strict=False) as captured, activitylog.bind(actor=Proxy()):
+            assert activitylog.emit_many("page.viewed", ["page:1"]) == 1
+            assert activitylog.emit("page.viewed")
+        assert len(captured) == 2
 
     def test_an_object_that_is_somebody_is_not_called(self, activity: CapturedActivities) -> None:
         """A callable with an id is an actor, not a function."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterator
@@ -97,6 +98,34 @@ class TestEmit:
         assert "RuntimeError" in line
         assert "test_emit.py" in line
         assert "secret-token" not in line + caplog.text
+
+    def test_logging_that_fails_does_not_reach_the_caller(self) -> None:
+        """An application's filter may raise; emit does not."""
+
+        def broken(_logger: Any, _name: str, _event: Any) -> Any:
+            raise RuntimeError("inside")
+
+        def refuse(_record: logging.LogRecord) -> bool:
+            raise ValueError("the filter")
+
+        logging.getLogger("activitylog").addFilter(refuse)
+        try:
+            with capture_activities(strict=False, processors=[broken]):
+                assert not activitylog.emit("a.b")
+                assert activitylog.stats().dropped == {"error": 1}
+        finally:
+            logging.getLogger("activitylog").removeFilter(refuse)
+
+    def test_an_interruption_goes_on_and_is_counted(self) -> None:
+        """Ctrl-C inside the chain is the application's; the event is not lost unseen."""
+
+        def interrupted(_logger: Any, _name: str, _event: Any) -> Any:
+            raise KeyboardInterrupt
+
+        with capture_activities(strict=False, processors=[interrupted]):
+            with pytest.raises(KeyboardInterrupt):
+                activitylog.emit("a.b")
+            assert activitylog.stats().dropped == {"interrupted": 1}
 
     def test_the_applications_structlog_is_untouched(self, activity: CapturedActivities) -> None:
         """A global configuration neither sees nor changes our events."""
@@ -226,6 +255,19 @@ class TestGetLogger:
             activitylog.get_logger().exception("import.failed")
         assert activity.one().attributes["error.type"] == "KeyError"
 
+    def test_none_never_shadows(self, activity: CapturedActivities) -> None:
+        """Not what the logger has bound, not what emit_many shares, not what an activity was given."""
+        activitylog.get_logger(actor="user:1").info("a.b", actor=None)
+        activitylog.emit_many("a.b", [{"actor": None, "object": "page:1"}], actor="user:1")
+        with activitylog.activity("a.b", actor="user:1") as act:
+            act.add(actor=None)
+        assert [event.actor for event in activity] == ["user:1"] * 3
+
+    def test_any_name_may_be_bound(self, activity: CapturedActivities) -> None:
+        """Names of parameters on the way included."""
+        activitylog.get_logger(self=1, event=2).info("a.b")
+        assert activity.one().attributes["self"] == 1
+
     def test_positional_arguments_do_not_raise(self, lenient: CapturedActivities) -> None:
         """logging's %-style has no place here; it must not break the caller."""
         activitylog.get_logger().info("a.b", 1, "two")
@@ -280,6 +322,17 @@ class TestActivity:
 
         assert asyncio.run(export()) == 7
         assert activity.names == ["report.exported"]
+
+    def test_one_object_used_again(self, activity: CapturedActivities) -> None:
+        """The second block does not repeat what the first one found, and blocks may be nested."""
+        act = activitylog.activity("import.run", tenant="acme")
+        with contextlib.suppress(ValueError), act:
+            act.add(rows=1)
+            raise ValueError("first")
+        with act, act:
+            pass
+        outcomes = [(event.outcome, event.attributes.get("rows")) for event in activity]
+        assert outcomes == [("failure", 1), ("success", None), ("success", None)]
 
     def test_an_async_block(self, activity: CapturedActivities) -> None:
         """async with is the same."""

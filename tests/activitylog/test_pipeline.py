@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from typing import Any
 
+import pytest
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from activitylog.pipeline import Pipeline
@@ -77,6 +79,33 @@ class TestTimeLimits:
         assert (counts["test:0"].queued, counts["test:1"].delivered) == (10, 10)
         slow.gate.set()
         pipeline.shutdown(10)
+
+
+def test_reading_the_counts_in_a_signal_handler_does_not_deadlock() -> None:
+    """A handler may interrupt the main thread while it reads the counts itself."""
+    pipeline = pipeline_into(ScriptedExporter())
+    seen: list[int] = []
+
+    def handler(_number: int, _frame: Any) -> None:
+        seen.append(pipeline.stats().emitted)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        while len(seen) < 50:
+            pipeline.stats()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    pipeline.shutdown(10)
+
+
+def test_an_sdk_that_is_disabled_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_SDK_DISABLED makes a logger that forgets everything; we do not say that it was emitted."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    pipeline = pipeline_into(ScriptedExporter())
+    assert not pipeline.submit("info", "a.b", {})
+    assert pipeline.stats().dropped == {"disabled": 1}
 
 
 def test_counts_are_exact_under_threads() -> None:

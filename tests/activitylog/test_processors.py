@@ -18,6 +18,7 @@ from activitylog.processors import (
     name_entities,
     name_error,
 )
+from tests.strategies import HostileMapping
 
 
 def run(processor: Any, _method: str = "info", /, **event_dict: Any) -> dict[str, Any]:
@@ -31,7 +32,6 @@ class TestAddTimestamp:
         ("given", "nanoseconds"),
         [
             (1_536_864_291_000_000_001, 1_536_864_291_000_000_001),
-            (0, 0),
             (1_536_864_291.25, 1_536_864_291_250_000_000),
             (dt.datetime(2018, 9, 13, 18, 44, 51, 123456, tzinfo=dt.UTC), 1_536_864_291_123_456_000),
             (
@@ -55,6 +55,29 @@ class TestAddTimestamp:
         """Nobody knows what it means, so it must be seen."""
         result = run(add_timestamp, timestamp=dt.datetime(1970, 1, 1, 0, 0, 1))  # noqa: DTZ001 - the case
         assert result == {"timestamp": 1_000_000_000, "activity.sanitized": ["timestamp:naive"]}
+
+    def test_a_time_given_in_seconds_is_flagged(self) -> None:
+        """int(time.time()) would be January 1970 in silence."""
+        assert run(add_timestamp, timestamp=1_536_864_291) == {
+            "timestamp": 1_536_864_291,
+            "activity.sanitized": ["timestamp:early"],
+        }
+
+    def test_a_zone_that_fails_is_flagged(self) -> None:
+        """The event is kept with the time it was emitted."""
+
+        class Broken(dt.tzinfo):
+            def utcoffset(self, _when: dt.datetime | None) -> dt.timedelta | None:
+                raise TypeError
+
+            def dst(self, _when: dt.datetime | None) -> dt.timedelta | None:
+                return None
+
+            def tzname(self, _when: dt.datetime | None) -> str | None:
+                return None
+
+        given = dt.datetime(2026, 1, 1, tzinfo=Broken())
+        assert run(add_timestamp, timestamp=given)["activity.sanitized"] == ["timestamp:invalid"]
 
     @pytest.mark.parametrize("given", [-1, 2**63, "2026-01-01", float("nan"), float("inf"), True, object()])
     def test_anything_else_is_now_and_flagged(self, given: Any) -> None:
@@ -120,6 +143,24 @@ class TestNameEntities:
             "count": 2,
         }
 
+    def test_endless_objects_end(self) -> None:
+        """An iterator without an end is cut, flagged, and does not hang the caller."""
+        import itertools
+
+        result = run(name_entities, objects=itertools.count())
+        assert len(result["activity.object.ids"]) == 32_768
+        assert result["activity.sanitized"] == ["objects:truncated"]
+
+    def test_more_objects_than_fit_are_still_counted(self) -> None:
+        """The count is of all that were given."""
+        result = run(name_entities, objects=range(100_000))
+        assert result["count"] == 100_000
+        assert len(result["activity.object.ids"]) == 32_768
+
+    def test_one_text_is_one_object(self) -> None:
+        """Not its letters."""
+        assert run(name_entities, objects="user:1")["activity.object.ids"] == ["1"]
+
     def test_tenant_and_on_behalf_of_in_any_form(self) -> None:
         """A tenant is its id; on whose behalf keeps the type."""
         assert run(name_entities, tenant=("org", 7), on_behalf_of=("user", 3)) == {
@@ -171,6 +212,21 @@ class TestNameError:
         assert result["error.type"] == "KeyError"
         assert "test_processors.py" in result["exception.stacktrace"]
 
+    def test_a_long_stack_keeps_its_end(self) -> None:
+        """The line with the error is the last one."""
+
+        def dive(depth: int) -> None:
+            if depth:
+                dive(depth - 1)
+            raise KeyError("the error itself")
+
+        try:
+            dive(300)
+        except KeyError:
+            stack = run(name_error, exc_info=True)["exception.stacktrace"]
+        assert stack.endswith("KeyError: 'the error itself'\n")
+        assert len(stack) <= 8000
+
     def test_success_is_what_absence_means(self) -> None:
         """The commonest value costs nothing."""
         assert run(name_error, outcome="success") == {}
@@ -181,6 +237,10 @@ class TestNameError:
             "outcome": "unknown",
             "activity.sanitized": ["outcome:invalid"],
         }
+
+    def test_an_outcome_of_a_wrong_type_is_unknown(self) -> None:
+        """Unhashable ones, too."""
+        assert run(name_error, outcome=["success"])["outcome"] == "unknown"
 
     def test_an_exception_that_cannot_be_printed(self) -> None:
         """Its class is known all the same."""
@@ -223,6 +283,7 @@ class TestNameAttributes:
             "http.request.method": "GET",
         }
         assert run(name_attributes, request="GET /") == {"activity.sanitized": ["request:type"]}
+        assert run(name_attributes, request=HostileMapping(a=1)) == {"activity.sanitized": ["request:unreadable"]}
 
 
 class TestSanitize:
@@ -265,10 +326,10 @@ def test_they_work_in_somebody_elses_chain() -> None:
         wrapper_class=structlog.BoundLogger,
     )
     with activitylog.bind(tenant="acme"):
-        log.info("message.sent", actor="user:1", object="message:2", timestamp=5, when=dt.date(2026, 1, 1))
+        log.info("message.sent", actor="user:1", object="message:2", timestamp=10**18, when=dt.date(2026, 1, 1))
     assert json.loads(lines[0]) == {
         "event": "message.sent",
-        "timestamp": 5,
+        "timestamp": 10**18,
         "user.id": "1",
         "activity.object.type": "message",
         "activity.object.id": "2",

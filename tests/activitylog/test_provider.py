@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from activitylog.provider import BoundedProcessor, run_for
+from activitylog.provider import BoundedProcessor
 from activitylog.settings import Settings
 from tests.exporters_for_tests import GatedExporter, ScriptedExporter
 
@@ -45,6 +45,13 @@ def make() -> Iterator[Make]:
     for processor in made:
         processor.interrupt()
         processor.shutdown()
+
+
+def join_threads() -> None:
+    """Wait for the threads that were left behind."""
+    for thread in threading.enumerate():
+        if thread.name == "activitylog-flush":
+            thread.join(10)
 
 
 class TestCounting:
@@ -104,6 +111,15 @@ class TestCounting:
         processor.force_flush()
         assert len(attempts) == 2
         assert processor.stats().dropped == {"export_error": 5}
+
+    def test_reading_the_counts_changes_nothing(self, make: Make) -> None:
+        """A monitor that asks every second must not use up the queue."""
+        processor, emit = make(ScriptedExporter())
+        for _ in range(1000):
+            processor.stats()
+        emit(100)
+        assert processor.force_flush()
+        assert (processor.stats().delivered, processor.stats().dropped) == (100, {})
 
 
 class TestOverflow:
@@ -169,12 +185,50 @@ class TestShutdown:
         processor, emit = make(exporter)
         emit(10)
         assert exporter.arrived.wait(10)
-        processor.abandon()
-        assert processor.stats().dropped == {"shutdown": 10}
+        processor.shutdown_within(0.01)
+        assert (processor.stats().queued, processor.stats().dropped) == (0, {"shutdown": 10})
         exporter.gate.set()
-        processor.shutdown()
-        assert processor.stats().delivered == 10
-        assert sum(processor.stats().dropped.values()) == 0
+        join_threads()
+        assert (processor.stats().delivered, processor.stats().dropped) == (10, {})
+
+    def test_callers_that_wait_for_room_are_let_go(self, make: Make) -> None:
+        """A blocked caller must not hold up the end of the process until its own timeout."""
+        exporter = GatedExporter()
+        processor, emit = make(exporter, overflow="block", overflow_timeout_seconds=60)
+        emit(10)
+        assert exporter.arrived.wait(10)
+        producer = threading.Thread(target=emit, args=(101,))
+        producer.start()
+        while processor.queued() < 110:
+            threading.Event().wait(0.001)
+        processor.shutdown_within(0.05)
+        producer.join(10)
+        assert not producer.is_alive()
+        assert sum(processor.stats().dropped.values()) == 111
+        exporter.gate.set()
+        join_threads()
+
+    def test_a_hung_backend_costs_one_flush_thread(self, make: Make) -> None:
+        """However often flush is called meanwhile."""
+        exporter = GatedExporter()
+        processor, emit = make(exporter)
+        emit(1)
+        for _ in range(20):
+            assert not processor.flush_within(0.001)
+        assert sum(thread.name == "activitylog-flush" for thread in threading.enumerate()) == 1
+        exporter.gate.set()
+        assert processor.flush_within(10)
+
+
+class TestReentrance:
+    def test_an_exporter_that_emits_does_not_feed_itself(self, make: Make) -> None:
+        """Such events are counted, not exported for ever, and never waited for."""
+        exporter = ScriptedExporter()
+        processor, emit = make(exporter, overflow="block")
+        exporter.script = [lambda: (emit(1), SUCCESS)[1]] * 5
+        emit(3)
+        assert processor.flush_within(10)
+        assert (processor.stats().delivered, processor.stats().dropped) == (3, {"reentrant": 1})
 
 
 @settings(deadline=None, max_examples=30)
@@ -201,11 +255,3 @@ def test_conservation(bursts: list[int], answers: list[Any]) -> None:
     stats = processor.stats()
     assert stats.queued == 0
     assert stats.delivered + sum(stats.dropped.values()) == sum(bursts)
-
-
-def test_run_for_leaves_slow_work_behind() -> None:
-    """A timeout is kept even when the work does not end."""
-    end = threading.Event()
-    assert not run_for(lambda: end.wait(30), 0.01)
-    end.set()
-    assert run_for(lambda: None, 10)

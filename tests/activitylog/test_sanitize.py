@@ -193,6 +193,16 @@ class TestLimits:
         assert flags == [f"{repaired}:key"]
 
 
+def test_repaired_keys_do_not_collide() -> None:
+    """Two keys that would be repaired to the same text keep both values."""
+    values: dict[str, Any] = {"": 1, "_": 2, "\n": 3, "\N{REPLACEMENT CHARACTER}": 4}
+    sanitize(values)
+    assert sorted(values.values()) == [1, 2, 3, 4]
+    nothing: dict[str, Any] = {"": None, "_": None}
+    sanitize(nothing)
+    assert nothing == {}
+
+
 @given(st.dictionaries(st.text(max_size=10), any_value(), max_size=8))
 def test_whatever_goes_in_clean_values_come_out(values: dict[str, Any]) -> None:
     """No value whatever raises, and what remains can be exported."""
