@@ -15,6 +15,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
@@ -120,19 +121,15 @@ _memory_engines: list[Any] = []
 def _otlp_grpc(url: DestinationURL, settings: Settings) -> LogRecordExporter:
     from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 
-    return OTLPLogExporter(
-        endpoint=f"{url.host}:{url.port}", insecure=not url.secure, timeout=settings.export_timeout_seconds
-    )
+    return OTLPLogExporter(endpoint=url.address, insecure=not url.secure, timeout=settings.export_timeout_seconds)
 
 
 def _otlp_http(url: DestinationURL, settings: Settings) -> LogRecordExporter:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
     protocol = "https" if url.secure else "http"
-    path = url.path or "/v1/logs"
-    return OTLPLogExporter(
-        endpoint=f"{protocol}://{url.host}:{url.port}{path}", timeout=settings.export_timeout_seconds
-    )
+    path = quote(url.path) or "/v1/logs"
+    return OTLPLogExporter(endpoint=f"{protocol}://{url.address}{path}", timeout=settings.export_timeout_seconds)
 
 
 def _console() -> LogRecordExporter:

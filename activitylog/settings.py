@@ -10,32 +10,49 @@ Precedence, highest first:
    names, else the first one found from the working directory upwards
 5. the defaults below
 
-A key that nobody knows, or a value of the wrong type, is an error that names the place it came from.
+Inside one place ``service_name`` wins over the attribute ``service.name``; they are the same fact.
+
+A key that nobody knows, or a value of the wrong type, is an error that names the place it came from. Only
+OpenTelemetry's own variables follow OpenTelemetry's rule: what cannot be used of them is ignored with a warning.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
+import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from activitylog.event import DEFAULT_LIMITS, Limits
 from activitylog.exceptions import ConfigurationError
-from activitylog.url import DestinationURL, parse
+from activitylog.setting_values import READERS, shown
+from activitylog.url import DestinationURL
 
-#: A comma before a scheme; any other comma belongs to the URL it stands in.
-_BETWEEN_URLS: Final = re.compile(r",(?=\s*[a-z][a-z+]*:)")
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
 #: Variables with the prefix that are no settings of the pipeline.
 OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG"})
+#: What Kubernetes gives to every container beside a service named ``activitylog`` or ``activitylog-something``.
+_OF_KUBERNETES: Final = re.compile(r"ACTIVITYLOG_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT).*|PORT(_.*)?)", re.DOTALL)
+_STANDARD_ATTRIBUTES: Final = "OTEL_RESOURCE_ATTRIBUTES"
+_STANDARD_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "OTEL_SERVICE_NAME": "service_name",
+        _STANDARD_ATTRIBUTES: "resource_attributes",
+        "OTEL_BLRP_SCHEDULE_DELAY": "schedule_delay_millis",
+        "OTEL_BLRP_MAX_QUEUE_SIZE": "max_queue_size",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "max_export_batch_size",
+    }
+)
+_SERVICE_NAME: Final = "service.name"
+
+_log = logging.getLogger("activitylog")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +72,7 @@ class Settings:
     max_queue_size: int = 65_536
     """Events that may wait for one destination (SDK's default: 2,048)."""
     max_export_batch_size: int = 8_192
-    """Events in one export, for ClickHouse one insert (SDK's default: 512)."""
+    """Events in one export, for ClickHouse one insert (SDK's default: 512); by default no more than the queue."""
     schedule_delay_millis: int = 1_000
     """Longest wait, in milliseconds, before a smaller batch is sent."""
     overflow: str = "drop"
@@ -103,197 +120,210 @@ def load_settings(
         ConfigurationError: a key that nobody knows, or a value that cannot be used, with its place.
     """
     environ = os.environ if environ is None else environ
-    merged: dict[str, Any] = {}
-    for place, values in (
+    found: _Place = {}
+    for place in (
         _from_file(environ, directory),
-        ("the environment", _from_otel(environ)),
-        ("the environment", _from_environment(environ)),
-        ("configure()", {key: value for key, value in (given or {}).items() if value is not None}),
+        _from_standard(environ),
+        _from_environment(environ),
+        _from_code(given or {}),
     ):
-        for key, value in values.items():
-            if key == "resource_attributes" and key in merged:
-                value = {**merged[key], **_checked(key, value, place)}  # noqa: PLW2901 - merged, not replaced
-            merged[key] = _checked(key, value, place)
-    settings = Settings(**merged)
-    _check_together(settings)
-    return settings
+        _merge(found, _with_service_name(place))
+    _fit_batch(found)
+    return Settings(**{key: item.value for key, item in found.items()})
 
 
-def _from_file(environ: Mapping[str, str], directory: Path | None) -> tuple[str, Mapping[str, Any]]:
-    path = _find_file(environ, directory or Path.cwd())
-    if path is None:
-        return "", {}
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"The settings file {str(path)!r} cannot be read: {error.strerror}.",
-            hint="Correct ACTIVITYLOG_CONFIG, or unset it.",
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}.", hint="Correct the file.") from None
-    if path.name == "pyproject.toml":
-        document = document.get("tool", {}).get("activitylog", {})
-    return str(path), document
+class _Found(NamedTuple):
+    """A checked value and where it was found, in words."""
+
+    value: Any
+    origin: str
+
+    @property
+    def standard(self) -> bool:
+        """Whether it comes from one of OpenTelemetry's own variables, which are never fatal."""
+        return self.origin.startswith("the variable OTEL_")
 
 
-def _find_file(environ: Mapping[str, str], start: Path) -> Path | None:
+_Place = dict[str, _Found]
+
+
+def _from_file(environ: Mapping[str, str], directory: Path | None) -> _Place:
     named = environ.get("ACTIVITYLOG_CONFIG")
     if named:
-        return Path(named)
+        path = Path(named)
+        return _checked_table(_section(path, "Correct ACTIVITYLOG_CONFIG, or unset it.") or {}, path)
+    for path in _candidates(directory):
+        table = _section(path, "Make it readable for this user, or move it away.")
+        if table is not None:
+            return _checked_table(table, path)
+    return {}
+
+
+def _checked_table(table: Mapping[str, Any], path: Path) -> _Place:
+    return {key: _checked(key, value, str(path)) for key, value in table.items()}
+
+
+def _candidates(directory: Path | None) -> Iterator[Path]:
+    """Files that may hold settings, the nearest first."""
+    try:
+        start = directory or Path.cwd()
+    except OSError:  # the working directory was deleted, or is closed to this user
+        return
     for folder in (start, *start.parents):
         for name in ("activitylog.toml", "pyproject.toml"):
-            if (folder / name).is_file():
-                return folder / name
-    return None
+            if _is_file(folder / name):
+                yield folder / name
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
-        for name, value in environ.items()
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in OTHER_VARIABLES and value != ""
-    }
-
-
-def _from_otel(environ: Mapping[str, str]) -> dict[str, str]:
-    names = {
-        "OTEL_SERVICE_NAME": "service_name",
-        "OTEL_RESOURCE_ATTRIBUTES": "resource_attributes",
-        "OTEL_BLRP_SCHEDULE_DELAY": "schedule_delay_millis",
-        "OTEL_BLRP_MAX_QUEUE_SIZE": "max_queue_size",
-        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "max_export_batch_size",
-    }
-    return {key: environ[name] for name, key in names.items() if environ.get(name)}
-
-
-def _checked(key: str, value: Any, place: str) -> Any:
-    reader = _READERS.get(key)
-    if reader is None:
-        near = difflib.get_close_matches(key, _READERS, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(sorted(_READERS))}."
-        raise ConfigurationError(f"There is no setting {key!r} (found in {place}).", hint=hint)
+def _is_file(path: Path) -> bool:
     try:
-        return reader(value)
-    except ConfigurationError as error:
-        # A new error without the cause: its frames hold the raw value, which may be a password.
-        raise ConfigurationError(f"{key} in {place}: {error.message}", hint=error.hint) from None
+        return path.is_file()
+    except OSError:  # Python 3.13 and older raise this for a folder that is closed to this user
+        return False
 
 
-def _urls(value: Any) -> tuple[DestinationURL, ...]:
-    if isinstance(value, DestinationURL):
-        return (value,)
-    if isinstance(value, str):
-        value = [part for part in _BETWEEN_URLS.split(value) if part.strip()]
-    if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
-        raise ConfigurationError(f"expected a URL or a list of URLs, got {type(value).__name__}.")
-    urls = tuple(item if isinstance(item, DestinationURL) else parse(_one_url(item)) for item in value)
-    if len({str(url) for url in urls}) != len(urls):
-        raise ConfigurationError("the same destination is named twice.", hint="Name each one once.")
-    return urls
+def _section(path: Path, hint: str) -> Mapping[str, Any] | None:
+    """The settings in a file; None for a ``pyproject.toml`` that does not speak of activitylog."""
+    section: Any = _document(path, hint)
+    if path.name != "pyproject.toml":
+        return dict(section)
+    for name, title in (("tool", "tool"), ("activitylog", "tool.activitylog")):
+        if name not in section:
+            return None
+        section = section[name]
+        if not isinstance(section, dict):
+            raise ConfigurationError(
+                f"{title} in {path} is not a table, but {shown(section)}.",
+                hint="Write the settings below a line [tool.activitylog].",
+            )
+    return dict(section)
 
 
-def _one_url(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise ConfigurationError(f"expected a URL, got {type(value).__name__}.")
+def _document(path: Path, hint: str) -> Mapping[str, Any]:
+    # The errors are made outside the except: a decoder's error holds the whole file, with its passwords.
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = f"The settings file {str(path)!r} cannot be read: {error.strerror}."
+    except UnicodeDecodeError as error:
+        problem, hint = f"{path} is not TOML: byte {error.start} is not UTF-8.", "Correct the file."
+    except (ValueError, RecursionError) as error:
+        problem, hint = f"{path} is not TOML: {error}.", "Correct the file."
+    raise ConfigurationError(problem, hint=hint)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    raise ConfigurationError(f"expected a text that is not empty, got {value!r}.")
-
-
-def _attributes(value: Any) -> Mapping[str, str]:
-    if isinstance(value, Mapping):
-        return MappingProxyType({str(key): str(item) for key, item in value.items()})
-    if not isinstance(value, str):
-        raise ConfigurationError(f"expected a table or key=value,key=value, got {type(value).__name__}.")
-    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-    if not all(key.strip() and equals for key, equals, _ in pairs):
-        raise ConfigurationError("expected key=value,key=value.", hint="Write ',' inside a value as %2C.")
-    return MappingProxyType({key.strip(): unquote(item.strip()) for key, _, item in pairs})
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    answers = {
-        "true": True,
-        "1": True,
-        "yes": True,
-        "on": True,
-        "false": False,
-        "0": False,
-        "no": False,
-        "off": False,
-    }
-    if isinstance(value, str) and value.strip().lower() in answers:
-        return answers[value.strip().lower()]
-    raise ConfigurationError(f"expected true or false, got {value!r}.")
-
-
-def _whole(minimum: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
+def _from_standard(environ: Mapping[str, str]) -> _Place:
+    """What can be used of OpenTelemetry's own variables; the rest is ignored with a warning."""
+    place: _Place = {}
+    for name, key in _STANDARD_VARIABLES.items():
+        text = environ.get(name, "")
+        if name == _STANDARD_ATTRIBUTES:
+            text = _usable_pairs(text)
+        if text == "":
+            continue
         try:
-            number = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
-        except ValueError:
-            number = None
-        if number is None or number < minimum:
-            raise ConfigurationError(f"expected a whole number of at least {minimum}, got {value!r}.")
-        return number
-
-    return read
+            place[key] = _checked(key, text, f"the variable {name}")
+        except ConfigurationError as error:
+            _log.warning("activitylog: %s The variable is ignored.", error.message)
+    return place
 
 
-def _seconds(value: Any) -> float:
-    try:
-        number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else -1.0
-    except ValueError:
-        number = -1.0
-    if not 0 < number < 1e9:
-        raise ConfigurationError(f"expected a number of seconds above 0, got {value!r}.")
-    return number
+def _usable_pairs(text: str) -> str:
+    pairs = [part for part in text.split(",") if part.strip()]
+    usable = [part for part in pairs if _is_usable(part)]
+    if len(usable) < len(pairs):
+        _log.warning(
+            "activitylog: %d of %d entries in the variable %s are not key=value; they are ignored.",
+            len(pairs) - len(usable),
+            len(pairs),
+            _STANDARD_ATTRIBUTES,
+        )
+    return ",".join(usable)
 
 
-def _overflow(value: Any) -> str:
-    if value in ("drop", "block"):
-        return str(value)
-    raise ConfigurationError(f"expected 'drop' or 'block', got {value!r}.")
+def _is_usable(pair: str) -> bool:
+    key, equals, value = pair.partition("=")
+    return bool(key.strip() and equals and (key.strip() != _SERVICE_NAME or unquote(value).strip()))
 
 
-_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "url": _urls,
-    "service_name": _text,
-    "resource_attributes": _attributes,
-    "enabled": _boolean,
-    "strict": _boolean,
-    "max_queue_size": _whole(1),
-    "max_export_batch_size": _whole(1),
-    "schedule_delay_millis": _whole(1),
-    "overflow": _overflow,
-    "overflow_timeout_seconds": _seconds,
-    "shutdown_timeout_seconds": _seconds,
-    "export_timeout_seconds": _seconds,
-    "retry_deadline_seconds": _seconds,
-    "create_schema": _boolean,
-    "max_depth": _whole(1),
-    "max_attributes": _whole(1),
-    "max_value_bytes": _whole(64),
-    "max_event_bytes": _whole(1024),
-}
+def _from_environment(environ: Mapping[str, str]) -> _Place:
+    place: _Place = {}
+    for name, value in environ.items():
+        if _is_ours(name) and value != "":
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            place[key] = _checked(key, value, f"the variable {name}")
+    return place
 
 
-def _check_together(settings: Settings) -> None:
-    if settings.max_export_batch_size > settings.max_queue_size:
+def _is_ours(name: str) -> bool:
+    if not name.startswith(ENVIRONMENT_PREFIX) or name in OTHER_VARIABLES:
+        return False
+    return _OF_KUBERNETES.fullmatch(name) is None
+
+
+def _from_code(given: Mapping[str, Any]) -> _Place:
+    return {key: _checked(key, value, "configure()") for key, value in given.items() if value is not None}
+
+
+def _with_service_name(place: _Place) -> _Place:
+    """The attribute ``service.name`` of a place becomes its ``service_name``, unless it has one."""
+    attributes = place.get("resource_attributes")
+    if attributes is None or _SERVICE_NAME not in attributes.value:
+        return place
+    others = {key: value for key, value in attributes.value.items() if key != _SERVICE_NAME}
+    return {
+        "service_name": _checked("service_name", attributes.value[_SERVICE_NAME], attributes.origin),
+        **place,
+        "resource_attributes": _Found(MappingProxyType(others), attributes.origin),
+    }
+
+
+def _merge(found: _Place, higher: _Place) -> None:
+    lower = found.get("resource_attributes")
+    found.update(higher)
+    if lower is not None and "resource_attributes" in higher:
+        value, origin = higher["resource_attributes"]
+        found["resource_attributes"] = _Found(MappingProxyType({**lower.value, **value}), origin)
+
+
+def _fit_batch(found: _Place) -> None:
+    """Make the batch fit the queue where nobody asked for more; an explicit contradiction is an error."""
+    default = Settings()
+    queue = found.get("max_queue_size", _Found(default.max_queue_size, "the default"))
+    batch = found.get("max_export_batch_size")
+    if batch is None:
+        fitting = min(default.max_export_batch_size, queue.value)
+        found["max_export_batch_size"] = _Found(fitting, "the default")
+    elif batch.value <= queue.value:
+        return
+    elif batch.standard:
+        _log.warning("activitylog: %s It is lowered to the queue's size.", _contradiction(batch, queue))
+        found["max_export_batch_size"] = _Found(queue.value, batch.origin)
+    elif queue.standard and batch.value <= default.max_queue_size:
+        _log.warning("activitylog: %s The queue's size is ignored.", _contradiction(batch, queue))
+        del found["max_queue_size"]
+    else:
         raise ConfigurationError(
-            f"max_export_batch_size ({settings.max_export_batch_size:,}) is larger than max_queue_size "
-            f"({settings.max_queue_size:,}).",
-            hint="Raise max_queue_size or lower max_export_batch_size.",
+            _contradiction(batch, queue), hint="Raise max_queue_size or lower max_export_batch_size."
         )
 
 
-def setting_names() -> tuple[str, ...]:
-    """The names of all settings, in the order of :class:`Settings`."""
-    return tuple(field.name for field in dataclasses.fields(Settings))
+def _contradiction(batch: _Found, queue: _Found) -> str:
+    return (
+        f"max_export_batch_size ({batch.value:,}, from {batch.origin}) is larger than max_queue_size "
+        f"({queue.value:,}, from {queue.origin})."
+    )
+
+
+def _checked(key: str, value: Any, origin: str) -> _Found:
+    reader = READERS.get(key)
+    if reader is None:
+        near = difflib.get_close_matches(key, READERS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(sorted(READERS))}."
+        raise ConfigurationError(f"There is no setting {key!r} (found in {origin}).", hint=hint)
+    try:
+        return _Found(reader(value), origin)
+    except ConfigurationError as error:
+        problem, further = error.message, error.hint
+    # Outside the except, without a context: its frames hold the raw value, which may be a password.
+    raise ConfigurationError(f"{key} in {origin}: {problem}", hint=further)

@@ -14,7 +14,8 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 ACTIVITYLOG = [
     ["_version", "exceptions", "event"],
     ["entities", "context", "sanitize", "identity", "url", "stats"],
-    ["processors", "output", "typed", "settings"],
+    ["processors", "output", "typed", "setting_values"],
+    ["settings"],
     ["provider", "destinations"],
     ["pipeline"],
     ["config"],

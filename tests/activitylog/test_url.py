@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activitylog.destinations import _otlp_grpc, _otlp_http
 from activitylog.exceptions import ConfigurationError
+from activitylog.settings import Settings
 from activitylog.url import parse
 
 SECRET = "s3cr@t/:%é"
@@ -76,6 +78,22 @@ class TestSecrets:
             "alice:topsecret@db",
             "http://alice:topsecret@db",
             "clickhouse://alice:topsecret",
+            "clickhouse:alice:topsecret",
+            "clickhouse://alice:12/topsecret@db:8123/activity",
+            "clickhouse://alice:12#topsecret@db",
+            "clickhouse://alice:12?topsecret@db",
+            "clickhouse://alice:12?x=topsecret@db",
+            "clickhouse://db/activity?topsecret",
+            "chdb://default:topsecret@localhost/db",
+            "chdb:///srv?password=topsecret",
+            "http://h/?password=topsecret",
+            "topsecret:x@db",
+            "topsecret",
+            "memory:topsecret",
+            "console://u:topsecret@h",
+            "otlp://u:topsecret@h",
+            "otlp://h/topsecret",
+            "otlp+http://h/?token=topsecret",
         ],
     )
     def test_are_in_no_error_or_traceback(self, text: str) -> None:
@@ -86,6 +104,30 @@ class TestSecrets:
         assert "topsecret" not in str(caught.value)
         assert "topsecret" not in printed.replace(repr(text), "")
         assert "secret@" not in str(caught.value)
+        assert caught.value.__context__ is None
+        assert caught.value.__cause__ is None
+
+    def test_in_options_are_not_printed(self) -> None:
+        """Only options known to be harmless show their values; the driver gets all of them."""
+        url = parse("clickhouse://h/db?password=s3cret&verify=false&client_cert_key=s3cret")
+        assert str(url) == "clickhouse://h:8123/db?password=***&verify=false&client_cert_key=***"
+        assert "s3cret" not in repr(url)
+        assert parse(url.reveal()).options["password"] == "s3cret"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "clickhouse://u:12/s3cret@host:8123/db",
+            "clickhouse://u:12#s3cret@h",
+            "clickhouse://u:12?s3cret@h",
+            "clickhouse://u:s3/cret@h",
+            "clickhouse://h/db#",
+        ],
+    )
+    def test_that_are_not_encoded_are_refused_with_the_encoding(self, text: str) -> None:
+        """A password that ends the host early must not become another server or a printed path."""
+        with pytest.raises(ConfigurationError, match=r"'clickhouse://\.\.\.'.*%40.*%23.*%2F.*%3A"):
+            parse(text)
 
 
 class TestErrors:
@@ -102,6 +144,16 @@ class TestErrors:
             ("clickhouse://", "Accepted"),
             ("nonsense", "Accepted"),
             ("", "Accepted"),
+            ("memory:foo", "Write 'memory:'"),
+            ("console://u:p@h", "Write 'console:'"),
+            ("memory:?x=1", "Write 'memory:'"),
+            ("otlp://u@h", "OTEL_EXPORTER_OTLP_HEADERS"),
+            ("otlp://:p@h", "OTEL_EXPORTER_OTLP_HEADERS"),
+            ("otlps://h/path", "OTEL_EXPORTER_OTLP_HEADERS"),
+            ("otlp://h?x=1", "OTEL_EXPORTER_OTLP_HEADERS"),
+            ("otlp+http://u:p@h/path", "OTEL_EXPORTER_OTLP_HEADERS"),
+            ("otlp+https://h/path?x=1", "OTEL_EXPORTER_OTLP_HEADERS"),
+            ("clickhouse://h/db?verify", "name=value"),
         ],
     )
     def test_say_what_to_write(self, text: str, hint: str) -> None:
@@ -109,6 +161,42 @@ class TestErrors:
         with pytest.raises(ConfigurationError) as caught:
             parse(text)
         assert hint in str(caught.value)
+
+    def test_a_text_is_expected(self) -> None:
+        """What is no text is refused by its type."""
+        with pytest.raises(ConfigurationError, match="got int"):
+            parse(5)  # type: ignore[arg-type]
+
+
+class TestEndpoints:
+    """What the OTLP exporters are given."""
+
+    @pytest.mark.parametrize(
+        ("text", "endpoint"),
+        [("otlp://[::1]:4317", "[::1]:4317"), ("otlp://collector/", "collector:4317")],
+    )
+    def test_grpc(self, text: str, endpoint: str) -> None:
+        """Host and port, with an IPv6 address in brackets."""
+        exporter = _otlp_grpc(parse(text), Settings())
+        try:
+            assert exporter._endpoint == endpoint  # type: ignore[attr-defined]
+        finally:
+            exporter.shutdown()  # type: ignore[no-untyped-call]
+
+    @pytest.mark.parametrize(
+        ("text", "endpoint"),
+        [
+            ("otlp+http://[::1]", "http://[::1]:4318/v1/logs"),
+            ("otlp+https://collector/own%20path", "https://collector:4318/own%20path"),
+        ],
+    )
+    def test_http(self, text: str, endpoint: str) -> None:
+        """A URL as the other side reads it: brackets and percent signs stay."""
+        exporter = _otlp_http(parse(text), Settings())
+        try:
+            assert exporter._endpoint == endpoint  # type: ignore[attr-defined]
+        finally:
+            exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 @given(st.text(max_size=60))

@@ -257,8 +257,8 @@ class TestWrongURL:
         [
             ("otlp://collector:4317", "'otlp://collector:4317' can be sent to, not asked."),
             ("memory:", "'memory:' can be sent to, not asked."),
-            ("chdb://relative/dir", "The folder of 'chdb://relative/dir' is not an absolute path."),
-            ("mysql://ann:s3cret@host", "The destination 'mysql://ann:***@host' begins with no known scheme."),
+            ("chdb://relative/dir", "The destination 'chdb://...' names no folder by an absolute path."),
+            ("mysql://ann:s3cret@host", "The destination 'mysql://...' begins with no known scheme."),
             ("clickhouse://ann:s3cret@host?verfy=0", "The option 'verfy' of clickhouse://host is unknown."),
         ],
     )

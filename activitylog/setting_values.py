@@ -1,0 +1,143 @@
+"""
+What each setting may be: from the text of a variable, the value in a file or an argument to the checked value.
+
+Each reader takes any value and returns the checked one, or raises a ConfigurationError saying what was expected.
+No message shows what may hold a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import unquote
+
+from activitylog.exceptions import ConfigurationError
+from activitylog.url import DestinationURL, parse
+
+#: A comma before a scheme; any other comma belongs to the URL it stands in.
+_BETWEEN_URLS: Final = re.compile(r",(?=\s*[a-z][a-z+]*:)")
+_LONGEST_SHOWN: Final = 80
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, without URLs, and only the type of what has parts: any may hold a secret."""
+    if not isinstance(value, (str, int, float)):
+        return type(value).__name__
+    if isinstance(value, str) and "://" in value:
+        return "a URL"
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python prints
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _urls(value: Any) -> tuple[DestinationURL, ...]:
+    if isinstance(value, DestinationURL):
+        return (value,)
+    if isinstance(value, str):
+        value = [part for part in _BETWEEN_URLS.split(value) if part.strip()]
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
+        raise ConfigurationError(f"expected a URL or a list of URLs, got {type(value).__name__}.")
+    urls = tuple(item if isinstance(item, DestinationURL) else parse(_one_url(item)) for item in value)
+    if len({str(url) for url in urls}) != len(urls):
+        raise ConfigurationError("the same destination is named twice.", hint="Name each one once.")
+    return urls
+
+
+def _one_url(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ConfigurationError(f"expected a URL, got {type(value).__name__}.")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ConfigurationError(f"expected a text that is not empty, got {shown(value)}.")
+
+
+def _attributes(value: Any) -> Mapping[str, str]:
+    if isinstance(value, Mapping):
+        return MappingProxyType({str(key): str(item) for key, item in value.items()})
+    if not isinstance(value, str):
+        raise ConfigurationError(f"expected a table or key=value,key=value, got {type(value).__name__}.")
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    if not all(key.strip() and equals for key, equals, _ in pairs):
+        raise ConfigurationError("expected key=value,key=value.", hint="Write ',' inside a value as %2C.")
+    return MappingProxyType({key.strip(): unquote(item.strip()) for key, _, item in pairs})
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    answers = {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "on": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "off": False,
+    }
+    if isinstance(value, str) and value.strip().lower() in answers:
+        return answers[value.strip().lower()]
+    raise ConfigurationError(f"expected true or false, got {shown(value)}.")
+
+
+def _whole(minimum: int, maximum: int = 2**30) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+        except ValueError:
+            number = None
+        if number is None or not minimum <= number <= maximum:
+            raise ConfigurationError(
+                f"expected a whole number from {minimum:,} to {maximum:,}, got {shown(value)}."
+            )
+        return number
+
+    return read
+
+
+def _seconds(value: Any) -> float:
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        number = -1.0
+    if not 0 < number < 1e9:
+        raise ConfigurationError(
+            f"expected a number of seconds above 0 and below 1,000,000,000, got {shown(value)}."
+        )
+    return number
+
+
+def _overflow(value: Any) -> str:
+    if value in ("drop", "block"):
+        return str(value)
+    raise ConfigurationError(f"expected 'drop' or 'block', got {shown(value)}.")
+
+
+READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "url": _urls,
+    "service_name": _text,
+    "resource_attributes": _attributes,
+    "enabled": _boolean,
+    "strict": _boolean,
+    "max_queue_size": _whole(1, 10_000_000),
+    "max_export_batch_size": _whole(1, 10_000_000),
+    "schedule_delay_millis": _whole(1, 86_400_000),
+    "overflow": _overflow,
+    "overflow_timeout_seconds": _seconds,
+    "shutdown_timeout_seconds": _seconds,
+    "export_timeout_seconds": _seconds,
+    "retry_deadline_seconds": _seconds,
+    "create_schema": _boolean,
+    "max_depth": _whole(1),
+    "max_attributes": _whole(1),
+    "max_value_bytes": _whole(64),
+    "max_event_bytes": _whole(1024),
+}
