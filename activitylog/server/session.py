@@ -1,9 +1,9 @@
 """
 Sessions: ``session_id`` keeps a handle between requests, with its temporary tables, its SET and its USE.
 
-As in ClickHouse a session serves one request at a time (a second one is refused with SESSION_IS_LOCKED), ends
-when it was idle for ``session_timeout`` seconds (60, at most 3600), and ``session_check=1`` refuses to begin
-a new one.
+As in ClickHouse a session serves one request at a time (a second one waits a little and is then refused with
+SESSION_IS_LOCKED), ends when it was idle for ``session_timeout`` seconds (60, at most 3600), and
+``session_check=1`` refuses to begin a new one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from activitylog.server.errors import ServerError
 DEFAULT_TIMEOUT_SECONDS = 60
 MAX_TIMEOUT_SECONDS = 3600
 MAX_SESSIONS = 1000
+PATIENCE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -37,12 +38,21 @@ class Sessions:
     Args:
         engine: opens their handles.
         clock: seconds, monotonic.
+        patience_seconds: how long a request waits for a session in use. A client that has the last byte of an
+            answer may be quicker with its next request than we are with the end of this one.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._engine = engine
         self._clock = clock
-        self._lock = threading.Lock()
+        self._patience_seconds = patience_seconds
+        self._released = threading.Condition()
         self._sessions: dict[str, _Session] = {}
 
     @contextmanager
@@ -70,13 +80,15 @@ class Sessions:
         try:
             yield session.handle
         finally:
-            session.idle_since, session.busy = self._clock(), False
+            with self._released:
+                session.idle_since, session.busy = self._clock(), False
+                self._released.notify_all()
             if parameters.get("close_session") == "1":
                 self._drop(name)
 
     def expire(self) -> None:
         """Close the sessions that were idle for too long."""
-        with self._lock:
+        with self._released:
             now = self._clock()
             over = [
                 name
@@ -89,13 +101,14 @@ class Sessions:
 
     def close(self) -> None:
         """Close all sessions that are not in use; those in use are closed by the engine's end."""
-        with self._lock:
+        with self._released:
             ended, self._sessions = list(self._sessions.values()), {}
         for session in ended:
             session.handle.close()
 
     def _take(self, name: str, timeout: float, *, must_exist: bool) -> _Session:
-        with self._lock:
+        with self._released:
+            self._released.wait_for(lambda: not self._is_busy(name), self._patience_seconds)
             session = self._sessions.get(name)
             if session is None:
                 if must_exist:
@@ -108,8 +121,12 @@ class Sessions:
             session.busy, session.timeout_seconds = True, timeout
             return session
 
+    def _is_busy(self, name: str) -> bool:
+        session = self._sessions.get(name)
+        return session is not None and session.busy
+
     def _drop(self, name: str) -> None:
-        with self._lock:
+        with self._released:
             session = self._sessions.pop(name, None)
         if session is not None:
             session.handle.close()

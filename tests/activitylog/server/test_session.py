@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -31,7 +33,7 @@ def clock() -> Clock:
 @pytest.fixture
 def sessions(open_store: str, clock: Clock) -> Iterator[Sessions]:
     engine = Engine(engine_path(open_store))
-    kept = Sessions(engine, clock)
+    kept = Sessions(engine, clock, patience_seconds=0.05)
     yield kept
     kept.close()
     engine.close()
@@ -65,9 +67,30 @@ class TestHandles:
             handle.run("SELECT a FROM t")
 
     def test_one_request_at_a_time(self, sessions: Sessions):
-        """A second request of a busy session is refused at once: 373."""
+        """A second request of a busy session is refused after a little patience: 373."""
         with sessions.use({"session_id": "one"}):
             assert code_of(sessions, session_id="one") == 373
+
+    def test_a_request_waits_for_the_one_before_it(self, open_store: str, clock: Clock):
+        """A client that is quicker than the end of its last request is served, not refused."""
+        engine = Engine(engine_path(open_store))
+        patient = Sessions(engine, clock, patience_seconds=30)
+        inside, leave = threading.Event(), threading.Event()
+
+        def first() -> None:
+            with patient.use({"session_id": "one"}):
+                inside.set()
+                leave.wait(30)
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        assert inside.wait(10)
+        threading.Timer(0.05, leave.set).start()
+        with patient.use({"session_id": "one"}):
+            assert leave.is_set()
+        thread.join(10)
+        patient.close()
+        engine.close()
         with sessions.use({"session_id": "one"}):
             pass
 
@@ -127,7 +150,6 @@ class TestThroughTheSocket:
         session(f"USE {http_request.database}", session_id="s")
         within = session(ask, session_id="s", max_block_size="77", max_threads="2").text.split()
         assert within == ["default", "77", "2"]
-        connection = http_request.connection()
-        connection.request("POST", "/?session_id=s", ask)
-        assert connection.getresponse().read().decode().split()[::2] == [http_request.database, "3"]
-        connection.close()
+        with closing(http_request.connection()) as connection:
+            connection.request("POST", "/?session_id=s", ask)
+            assert connection.getresponse().read().decode().split()[::2] == [http_request.database, "3"]
