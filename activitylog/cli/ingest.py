@@ -169,7 +169,9 @@ def _send(readings: Readings, source: Source, sending: Sending, tally: _Tally, *
             tally.trouble = error.message
         except KeyboardInterrupt:
             tally.interrupted = True
-        return sending.finish(show, done=source.position())
+        delivery = sending.finish(show, done=source.position())
+        tally.interrupted = tally.interrupted or sending.interrupted
+        return delivery
 
 
 def _report(file: str, form: str, url: str, *, lines: Lines, tally: _Tally, delivery: Delivery) -> dict[str, Any]:

@@ -39,11 +39,6 @@ class Delivery:
     seconds: float
 
     @property
-    def balanced(self) -> bool:
-        """Whether the pipeline accounts for every event that it was given."""
-        return self.handed == self.delivered + sum(self.dropped.values())
-
-    @property
     def per_second(self) -> float:
         """Events delivered a second."""
         return self.delivered / self.seconds if self.seconds else 0.0
@@ -69,6 +64,8 @@ class Sending:
         activitylog.configure(store.url, service_name=service_name, overflow="block", strict=False, enabled=True)
         self._started = time.perf_counter()
         self._handed = 0
+        #: Whether Ctrl-C ended the wait in :meth:`finish`; what was left was then sent once or given up.
+        self.interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -91,8 +88,11 @@ class Sending:
             show: told ``done`` and how many events wait, again and again.
             done: where the progress stands.
         """
-        while not (result := activitylog.flush(_FLUSH_SECONDS)).complete:
-            show(done, f"{result.queued:,} on their way")
+        try:
+            while not (result := activitylog.flush(_FLUSH_SECONDS)).complete:
+                show(done, f"{result.queued:,} on their way")
+        except KeyboardInterrupt:
+            self.interrupted = True
         activitylog.shutdown()
         seconds = time.perf_counter() - self._started
         stats = activitylog.stats()

@@ -12,6 +12,7 @@ from activitylog.cli.answer import Shape, print_answer, shape_options
 from activitylog.cli.rows import select
 from activitylog.cli.store_option import choose_store, existing_store, note_store, open_store, url_option
 from activitylog.exceptions import QueryError
+from activitylog.store.statement import READ_WORDS, classify
 
 _OWN_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
 
@@ -40,6 +41,7 @@ def sql(*, statement: str, url: str | None, parameters: tuple[str, ...], write: 
             client.command(text, parameters=pairs(parameters))
             click.echo("done", err=True)
             return
+        _refuse_what_writes(text)
         rows = select(client, text, pairs(parameters))
         if shape is Shape.TABLE:
             note_store(store)
@@ -55,6 +57,24 @@ def _statement(text: str) -> str:
     if _OWN_FORMAT.search(text):
         raise QueryError("The statement has a FORMAT of its own.", hint="Leave it out; use --json or --csv.")
     return text
+
+
+def _refuse_what_writes(text: str) -> None:
+    """
+    The engine's readonly setting lets through what writes outside of tables: OUTFILE, INSERT INTO FUNCTION, KILL.
+
+    Raises:
+        QueryError: the statement is not one that only reads.
+    """
+    statement = classify(text.encode(), complete=True)
+    if statement is None or statement.more:
+        raise QueryError("There is more than one statement.", hint="Send one at a time.")
+    if statement.writes or statement.file_clause or statement.first_word not in READ_WORDS:
+        what = statement.file_clause or statement.first_word
+        raise QueryError(
+            f"`activitylog sql` only reads, and this statement does more ({what}).",
+            hint="Add --write to change anything.",
+        )
 
 
 def pairs(texts: tuple[str, ...]) -> dict[str, str]:

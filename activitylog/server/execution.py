@@ -25,7 +25,7 @@ from activitylog.server.formats import DEFAULT_FORMAT, content_type, in_pieces
 from activitylog.server.native import Chunk, for_revision
 from activitylog.server.request import Request
 from activitylog.server.session import Sessions
-from activitylog.server.statement import READ_WORDS, Statement, classify
+from activitylog.store.statement import READ_WORDS, Statement, classify
 
 MAX_QUERY_BYTES = 64 << 20
 DEFAULT_QUERY_BYTES = 256 << 10

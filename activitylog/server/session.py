@@ -80,11 +80,7 @@ class Sessions:
         try:
             yield session.handle
         finally:
-            with self._released:
-                session.idle_since, session.busy = self._clock(), False
-                self._released.notify_all()
-            if parameters.get("close_session") == "1":
-                self._drop(name)
+            self._release(name, session, ended=parameters.get("close_session") == "1")
 
     def expire(self) -> None:
         """Close the sessions that were idle for too long."""
@@ -102,7 +98,8 @@ class Sessions:
     def close(self) -> None:
         """Close all sessions that are not in use; those in use are closed by the engine's end."""
         with self._released:
-            ended, self._sessions = list(self._sessions.values()), {}
+            ended = [session for session in self._sessions.values() if not session.busy]
+            self._sessions = {}
         for session in ended:
             session.handle.close()
 
@@ -125,10 +122,14 @@ class Sessions:
         session = self._sessions.get(name)
         return session is not None and session.busy
 
-    def _drop(self, name: str) -> None:
+    def _release(self, name: str, session: _Session, *, ended: bool) -> None:
         with self._released:
-            session = self._sessions.pop(name, None)
-        if session is not None:
+            # Out of the list before anybody else can take it.
+            if ended and self._sessions.get(name) is session:
+                del self._sessions[name]
+            session.idle_since, session.busy = self._clock(), False
+            self._released.notify_all()
+        if ended:
             session.handle.close()
 
 

@@ -12,7 +12,7 @@ import fcntl
 import logging
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.exceptions import (
@@ -123,16 +123,18 @@ def _locked(path: str, pid: int) -> StoreLockedError:
 
 
 def _described(pid: int) -> str:
-    """The process for people: its id and its command line, where the system shows it."""
+    """The process for people: its id and its program. Not its arguments: they hold passwords now and then."""
     if not pid:
         return ""
     try:
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
-        line = ""
-    # Command lines hold passwords now and then, in URLs above all.
-    words = [word for word in line.split() if "@" not in word and "=" not in word]
-    return f" ({pid}: {' '.join(words)[:200]})" if words else f" ({pid})"
+        return f" ({pid})"
+    names = [PurePath(arguments[0]).name]
+    if len(arguments) > 1 and not arguments[1].startswith("-"):
+        names.append(PurePath(arguments[1]).name)  # the script of an interpreter
+    program = "".join(char for char in " ".join(names) if char.isprintable())[:80]
+    return f" ({pid}: {program})" if program.strip() else f" ({pid})"
 
 
 def _cannot_open(path: str, reason: str) -> StoreUnavailableError:

@@ -59,7 +59,8 @@ def holder(folder: str) -> int | None:
     try:
         with (Path(folder) / "status").open() as status:
             try:
-                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Shared: two that look at the same time do not take each other for the holder.
+                fcntl.flock(status, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 found = _PID.search(status.read(4096))
                 return int(found[1]) if found else 0

@@ -1,6 +1,6 @@
 """
-What a request's SQL is, as far as HTTP needs to know: does it return rows, in which format, does data follow,
-and where.
+What a statement is, as far as one must know before it is run: does it only read, does it return rows, in which
+format, does data follow, and where.
 
 ClickHouse takes the query as the URL parameter ``query``, then the body, as one stream of bytes; the rows of
 an INSERT follow its text without a marker. So the text is read by tokens, as bytes, and no further than to

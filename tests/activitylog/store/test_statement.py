@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from activitylog.server.statement import Statement, classify, tokens
+from activitylog.store.statement import Statement, classify, tokens
 
 #: Text that is one blank, comment, string or name to the engine, full of words that mean something elsewhere.
 INERT = st.sampled_from(
