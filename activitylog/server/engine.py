@@ -206,6 +206,12 @@ class Engine:
                 raise ServerError(236, "The server is shutting down", status=503)
             return Handle(connect(self._path))
 
+    def cancel_queries(self) -> None:
+        """Ask every query that runs in the engine to end; the requests they belong to get an error."""
+        with self._lock, suppress(ServerError):
+            if self._own is not None:
+                self._own.run("KILL QUERY WHERE 1 ASYNC")
+
     def close(self) -> None:
         """Close the engine's own handle. The folder is free once all handles are closed. May be called twice."""
         with self._lock:

@@ -74,6 +74,8 @@ class Server:
         self._waitress.task_dispatcher.shutdown(cancel_pending=True, timeout=CLOSE_SECONDS)
         self._waitress.trigger.pull_trigger(self._close_sockets)
         self._loop.join(CLOSE_SECONDS)
+        if self._waitress.task_dispatcher.threads:
+            self._engine.cancel_queries()  # the process must not end under a query that runs
         # Whoever waited for a slow reader until now has lost its socket.
         self._waitress.task_dispatcher.shutdown(cancel_pending=True, timeout=CLOSE_SECONDS)
         self._application.sessions.close()
