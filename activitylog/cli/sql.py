@@ -69,10 +69,14 @@ def _refuse_what_writes(text: str) -> None:
     statement = classify(text.encode(), complete=True)
     if statement is None or statement.more:
         raise QueryError("There is more than one statement.", hint="Send one at a time.")
-    if statement.writes or statement.file_clause or statement.first_word not in READ_WORDS:
-        what = statement.file_clause or statement.first_word
+    if statement.first_word not in READ_WORDS:
         raise QueryError(
-            f"`activitylog sql` only reads, and this statement does more ({what}).",
+            f"A statement that reads does not begin with {statement.first_word}.",
+            hint="It begins with SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN. Add --write to change anything.",
+        )
+    if statement.writes or statement.file_clause:
+        raise QueryError(
+            f"`activitylog sql` only reads, and {statement.file_clause or 'INSERT'} writes.",
             hint="Add --write to change anything.",
         )
 

@@ -235,8 +235,9 @@ class TestAsking:
     def test_reading_cannot_write(self, folder: Path, demo: str) -> None:
         """`sql` refuses what changes something, unless --write is given."""
         refused = run("sql", "CREATE TABLE mine (a Int8) ENGINE = Memory", "--url", demo, cwd=folder)
-        assert refused.code == 1
-        assert "hint: `activitylog sql` only reads; add --write" in refused.err
+        assert refused.code == 2
+        assert "error: A statement that reads does not begin with CREATE." in refused.err
+        assert "Add --write to change anything." in refused.err
         assert (
             run("sql", "CREATE TABLE mine (a Int8) ENGINE = Memory", "--write", "--url", demo, cwd=folder).code
             == 0
@@ -325,7 +326,8 @@ class TestMistakes:
             (["stats", "--url", "./empty"], 0, "", ""),
             (["tail", "--url", "./empty"], 1, "activity_events", "activitylog schema apply"),
             (["query", "top-actor", "--url", "./empty"], 2, "'top-actor'", "Did you mean top-actors"),
-            (["sql", "SELEC 1", "--url", "./empty"], 1, "Syntax error", "SQL"),
+            (["sql", "SELEC 1", "--url", "./empty"], 2, "does not begin with SELEC", "It begins with SELECT"),
+            (["sql", "SELECT 1 +", "--url", "./empty"], 1, "Syntax error", "SQL"),
             (["sql", "SELECT 1 FORMAT JSON", "--url", "./empty"], 2, "FORMAT of its own", "--json"),
             (["ingets"], 2, "There is no command 'ingets'. Did you mean ingest?", "--help"),
             (["stats", "--jsn"], 2, "No such option", "--help"),
