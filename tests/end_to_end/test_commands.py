@@ -327,7 +327,7 @@ class TestMistakes:
             (["tail", "--url", "./empty"], 1, "activity_events", "activitylog schema apply"),
             (["query", "top-actor", "--url", "./empty"], 2, "'top-actor'", "Did you mean top-actors"),
             (["sql", "SELEC 1", "--url", "./empty"], 2, "does not begin with SELEC", "It begins with SELECT"),
-            (["sql", "SELECT 1 +", "--url", "./empty"], 1, "Syntax error", "SQL"),
+            (["sql", "SELECT (1", "--url", "./empty"], 1, "Syntax error", "SQL"),
             (["sql", "SELECT 1 FORMAT JSON", "--url", "./empty"], 2, "FORMAT of its own", "--json"),
             (["ingets"], 2, "There is no command 'ingets'. Did you mean ingest?", "--help"),
             (["stats", "--jsn"], 2, "No such option", "--help"),
