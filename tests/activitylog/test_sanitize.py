@@ -87,7 +87,8 @@ class TestOrdinaryValues:
 
     def test_numpy_scalars_and_arrays_become_numbers(self) -> None:
         """numpy's types are numbers to their user."""
-        numpy = pytest.importorskip("numpy", reason="numpy comes with the extra [embedded]")
+        import numpy  # comes with the extra [embedded]
+
         assert sanitized(numpy.int64(4)) == (4, [])
         assert sanitized(numpy.float64(1.5)) == (1.5, [])
         assert sanitized(numpy.arange(3)) == ([0, 1, 2], [])

@@ -113,7 +113,6 @@ class TestQueries:
             async with await clickhouse_connect.get_async_client(host=server.host, port=server.port) as client:
                 return (await client.query("SELECT 1 + 1")).result_rows
 
-        pytest.importorskip("aiohttp")
         assert asyncio.run(run()) == [(2,)]
 
 
