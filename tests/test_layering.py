@@ -10,17 +10,19 @@ import pytest
 
 PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("activitylog", "otel_clickhouse")}
 
-#: Layers of the emitting side, then of the storing side; the command line is above both.
+#: Layers of the emitting side, then of the storing side; the command line is above both. What is to come has its
+#: place already: rules, redaction and sampling before the processors, integrations above emit.
 ACTIVITYLOG = [
     ["_version", "exceptions", "event"],
-    ["entities", "context", "sanitize", "identity", "url", "stats"],
+    ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction"],
+    ["sampling"],
     ["processors", "output", "typed", "setting_values"],
     ["settings"],
     ["provider", "destinations"],
     ["pipeline"],
     ["config"],
     ["emit", "testing"],
-    ["pytest_plugin"],
+    ["pytest_plugin", "integrations"],
 ]
 STORE = [
     ["exceptions", "event"],
