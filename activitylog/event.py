@@ -96,9 +96,15 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("activity.sample.threshold", "OpenTelemetry's consistent threshold (th)"),
     Field("activity.producer", "the process that emitted it", None, "Producer"),
     Field("activity.seq", "its number in that process, dense from 1", None, "Seq", "UInt64", 0),
+    Field("activity.counter.event", "of a counter: the name of the events that it counts"),
+    Field("activity.counter.reason", "of a counter: why they were not kept; absent where they were"),
     Field("activity.schema.version", "version of a typed event"),
     Field("activity.sanitized", "what was changed or cut at emit, as key:reason"),
 )
+
+#: Name of the records by which a process reports what it counted before sampling; they are no activity, and go to
+#: a table of their own.
+COUNTER_EVENT_NAME: Final = "activity.counted"
 
 #: Keywords of ``emit`` that one attribute answers to.
 ATTRIBUTE_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(

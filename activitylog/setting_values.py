@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from activitylog.exceptions import ConfigurationError
+from activitylog.store_settings import parse_store
 from activitylog.url import DestinationURL, parse
 
 #: A comma before a scheme; any other comma belongs to the URL it stands in.
@@ -140,4 +141,5 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_attributes": _whole(1),
     "max_value_bytes": _whole(64),
     "max_event_bytes": _whole(1024),
+    "store": parse_store,
 }

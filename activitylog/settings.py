@@ -33,6 +33,7 @@ from urllib.parse import unquote
 from activitylog.event import DEFAULT_LIMITS, Limits
 from activitylog.exceptions import ConfigurationError
 from activitylog.setting_values import READERS, shown
+from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
 
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
@@ -95,6 +96,8 @@ class Settings:
     """UTF-8 bytes of one value."""
     max_event_bytes: int = DEFAULT_LIMITS.max_event_bytes
     """UTF-8 bytes of one event."""
+    store: StoreSettings = field(default_factory=StoreSettings)
+    """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
 
     @property
     def limits(self) -> Limits:

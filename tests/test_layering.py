@@ -14,7 +14,7 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 #: place already: rules, redaction and sampling before the processors, integrations above emit.
 ACTIVITYLOG = [
     ["_version", "exceptions", "event"],
-    ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction"],
+    ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction", "store_settings"],
     ["sampling"],
     ["processors", "output", "typed", "setting_values"],
     ["settings"],
@@ -26,7 +26,7 @@ ACTIVITYLOG = [
 ]
 STORE = [
     ["exceptions", "event"],
-    ["url"],
+    ["url", "store_settings"],
     ["store", "ingest"],
     ["queries", "server"],
 ]

