@@ -29,7 +29,7 @@ _INGEST_ACTOR: Final = (
     "if(mapContains(LogAttributes, 'user.id'), LogAttributes['user.id'], LogAttributes['activity.actor.id'])"
 )
 #: What decides the shard of a row, by table. An actor's rows come to one shard, by either way in. Rows without an
-#: actor are spread by what differs between them. Never rand(): a batch that is sent again must be cut the same way.
+#: actor are spread by what differs between them. Never rand(): a batch sent again must be cut the same way.
 SHARDING_KEYS: Final = MappingProxyType(
     {
         "activity_events": (
@@ -75,7 +75,7 @@ def statements(sql: str, settings: StoreSettings) -> list[str]:
     """
     if settings.cluster is None:
         return [sql]
-    return _on_cluster(sql, _checked(settings.cluster))
+    return _on_cluster(sql, checked_cluster(settings.cluster))
 
 
 def local_table(table: str) -> str:
@@ -83,7 +83,13 @@ def local_table(table: str) -> str:
     return f"{table}_local" if table in SHARDING_KEYS else table
 
 
-def _checked(cluster: str) -> str:
+def checked_cluster(cluster: str) -> str:
+    """
+    The cluster's name, which may be quoted as it is.
+
+    Raises:
+        ConfigurationError: it may not.
+    """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", cluster):
         return cluster
     raise ConfigurationError(
