@@ -15,8 +15,8 @@ from string import Template
 from typing import Final
 
 from activitylog.exceptions import ConfigurationError
+from activitylog.store.cluster import SHARDING_KEYS, checked_cluster, local_table
 from activitylog.store.migrations import migrations
-from activitylog.store.rendering import SHARDING_KEYS, checked_cluster, local_table
 
 _CREATE_VIEW: Final = re.compile(r"^CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 _STORED: Final = re.compile(r"\$stored\.(\w+)")

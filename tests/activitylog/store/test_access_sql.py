@@ -2,8 +2,8 @@
 Who may do what: the SQL of ``access/``.
 
 All of it goes through the engine's parser. Roles, profiles and quotas cannot be created here (chDB has no storage
-for them), so grants and policies are taken out of the rendered statements and given to users of ``users.xml``; what
-those users may do is asked of the real engine, by views that run with a user's rights (``cluster_engine.py``).
+for them), so grants and policies are taken out of the rendered statements and given to users of ``users.xml``;
+what those users may do is asked of the real engine, by views with a user's rights (``cluster_engine.py``).
 Profiles and quotas are only parsed.
 """
 
@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from activitylog.exceptions import ConfigurationError
 from activitylog.store import migrations
 from activitylog.store.access_sql import Access, access_statements, quoted, quoted_string, show_access, tenant_role
+from activitylog.store.cluster import local_table
 from activitylog.store.definitions import definitions
-from activitylog.store.rendering import local_table, statements
+from activitylog.store.rendering import statements
 from activitylog.store_settings import StoreSettings
 from tests.activitylog.store.cluster_engine import ClusterEngine, EngineError, user
-from tests.activitylog.store.test_rendering import SYNC, without_replication
+from tests.activitylog.store.test_cluster import SYNC, without_replication
 
 ACCESS = Access(database="activity", tenants=("acme", "globex"))
 CLUSTERED = Access(database="activity", cluster="main", tenants=("acme", "globex"))

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError
 from activitylog.store import migrations
+from activitylog.store.cluster import SHARDING_KEYS, local_table
 from activitylog.store.definitions import definitions
 from activitylog.store.migrations import _CREATE_RECORD
-from activitylog.store.rendering import SHARDING_KEYS, local_table, statements
+from activitylog.store.rendering import statements
 from activitylog.store_settings import StoreSettings
 from tests.activitylog.store.cluster_engine import ClusterEngine, EngineError
 
@@ -54,11 +55,11 @@ def without_replication(statement: str, cluster: str = "main") -> str:
 
 
 class TestStatements:
-    """``statements()``, as text."""
+    """``statements()`` and ``on_cluster()``, as text."""
 
     def test_one_server(self) -> None:
         """Without a cluster a file is run as it is."""
-        assert statements(FILES[1], StoreSettings()) == [FILES[1]]
+        assert statements(FILES[1], StoreSettings()) == [FILES[1].strip().removesuffix(";")]
 
     def test_each_loses_nothing(self) -> None:
         """Every statement says ON CLUSTER once, can be run again, and keeps no plain engine or window."""
@@ -130,6 +131,14 @@ class TestStatements:
                 ],
             ),
             (
+                "ALTER TABLE activity_counters MODIFY SETTING non_replicated_deduplication_window = 10000",
+                [
+                    "ALTER TABLE activity_counters_local ON CLUSTER `main` MODIFY SETTING "
+                    "replicated_deduplication_window = 100000, replicated_deduplication_window_seconds = 604800"
+                ],
+            ),
+            ("CREATE DATABASE IF NOT EXISTS `a b`", ["CREATE DATABASE IF NOT EXISTS `a b` ON CLUSTER `main`"]),
+            (
                 "DELETE FROM activity_events WHERE ActorId = 'ann'",
                 ["DELETE FROM activity_events_local ON CLUSTER `main` WHERE ActorId = 'ann'"],
             ),
@@ -153,7 +162,7 @@ class TestStatements:
                 ],
             ),
         ],
-        ids=["add column", "drop column", "ttl", "delete", "drop", "view", "small table"],
+        ids=["add column", "drop column", "ttl", "window", "database", "delete", "drop", "view", "small table"],
     )
     def test_kinds(self, sql: str, expected: list[str], chdb_client: Any) -> None:
         """What stores is changed on the shards; columns on both sides, in the order that a question stands."""
