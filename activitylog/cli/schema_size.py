@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from activitylog.cli.tables import plain_table, print_json, print_table
-from activitylog.store.sizing import Load, Sizing, amount
+from activitylog.store.sizing import Load, Sizing, amount, cores_text
 from activitylog.store.sizing import size as size_of
 
 _DEFAULT: Final = Load(events_per_second=1)
@@ -90,7 +90,7 @@ def _lines(load: Load, sizing: Sizing) -> dict[str, str]:
     lines = {
         "servers": f"{sizing.servers:,} ({sizing.shards:,} shards x {load.replicas} replicas; "
         f"{sizing.decided_by if sizing.shards == 1 else f'for {sizing.decided_by}'})",
-        "cores": f"{sizing.cores:,.3g} for inserts and merges at the peak, questions left room for",
+        "cores": f"{cores_text(sizing)} for inserts and merges at the peak, questions left room for",
         "a day": f"{amount(sizing.bytes_per_day, 'B')} in one copy",
         "disks": f"{amount(sizing.disk_bytes, 'B')} for {amount(sizing.hot_bytes, 'B')} in all copies",
         "cold volume": f"{amount(sizing.cold_bytes, 'B')} in all copies",

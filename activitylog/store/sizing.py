@@ -229,6 +229,11 @@ def amount(number: float, unit: str = "") -> str:
     return f"{number:.3g} {unit}".rstrip()
 
 
+def cores_text(sizing: Sizing) -> str:
+    """The cores with three digits, or whole."""
+    return f"{sizing.cores:,.3g}" if sizing.cores < 100 else f"{sizing.cores:,.0f}"
+
+
 #: The loads of the page's table.
 EXAMPLES: Final = (
     Load(events_per_second=1_000),
@@ -270,7 +275,7 @@ def _row(load: Load, sizing: Sizing) -> tuple[str, ...]:
         f"{hot} + {cold}" if cold else f"{hot}",
         amount(sizing.bytes_per_day, "B"),
         amount(sizing.disk_bytes, "B") + (f" / {amount(sizing.cold_bytes, 'B')}" if cold else ""),
-        f"{sizing.cores:,.3g}" if sizing.cores < 100 else f"{sizing.cores:,.0f}",
+        cores_text(sizing),
         f"{sizing.shards} x {load.replicas}",
         sizing.decided_by,
         f"{sizing.writers}, {amount(sizing.batch_rows)} rows in {sizing.flush_seconds} s",

@@ -248,6 +248,19 @@ class TestRights:
             for table, count in zip(READ, ("count()", "sum(RowCount)", "sum(RowCount)", "count()"), strict=True)
         ] == [4, 4, 4, 2]
 
+    def test_a_later_step_keeps_the_definer(self, store: ClusterEngine, request: pytest.FixtureRequest) -> None:
+        """MODIFY QUERY of a view leaves the account whose rights it uses."""
+        access = CLUSTERED if "cluster" in request.node.callspec.id else ACCESS
+        for step in migrations():
+            for statement in statements(step.sql, StoreSettings(cluster=access.cluster)):
+                if "MODIFY QUERY" in statement:
+                    store.run(without_replication(statement) if access.cluster else statement)
+        made = store.column(
+            "SELECT create_table_query FROM system.tables WHERE database = 'activity' AND name LIKE 'activity_%_mv'"
+        )
+        assert len(made) == 4
+        assert all("DEFINER = activity_views SQL SECURITY DEFINER" in query for query in made)
+
     def test_a_writer_reads_nothing(self, store: ClusterEngine) -> None:
         """Not the table that it inserts into, and no other."""
         for table in (*READ, "activity_events_ingest", "activity_schema_migrations"):

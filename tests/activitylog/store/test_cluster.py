@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError
+from activitylog.queries.question import questions
 from activitylog.store import migrations
 from activitylog.store.cluster import SHARDING_KEYS, local_table
 from activitylog.store.definitions import definitions
@@ -338,6 +339,39 @@ class TestRunning:
             )
             == []
         )
+
+
+class TestQuestions:
+    """The named questions, asked of the Distributed tables."""
+
+    @pytest.fixture(scope="class")
+    def pair(self, plain: ClusterEngine) -> ClusterEngine:
+        """Two shards (which are one here, so rows come twice), with rows."""
+        plain.run("DROP DATABASE IF EXISTS pair")
+        plain.run("CREATE DATABASE pair ENGINE = Atomic")
+        plain.run("USE pair")
+        for sql in FILES:
+            for statement in statements(sql, StoreSettings(cluster="pair")):
+                plain.run(without_replication(statement, "pair"))
+        plain.run(LANDED.format(settings=SYNC))
+        return plain
+
+    @pytest.mark.parametrize("name", list(questions()))
+    def test_asked_of_two_shards(self, pair: ClusterEngine, name: str) -> None:
+        """
+        Each is answered, with ``distributed_product_mode = 'global'`` as the analyst's profile has it.
+
+        The engine refuses a subquery over a Distributed table within another one unless it is told how to run it.
+        """
+        asked = questions()[name]
+        for parameter, value in asked.values({}).items():
+            text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+            pair.run(f"SET param_{parameter} = '{text}'")
+        pair.run("SET distributed_product_mode = 'global'")
+        local = asked.sql
+        for table in SHARDING_KEYS:
+            local = re.sub(rf"\b{table}\b", local_table(table), local)
+        assert bool(pair.run(asked.sql)) == bool(pair.run(local))
 
 
 class TestShards:
