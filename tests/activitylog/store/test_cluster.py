@@ -341,20 +341,21 @@ class TestRunning:
         )
 
 
+@pytest.fixture(scope="module")
+def pair(plain: ClusterEngine) -> ClusterEngine:
+    """Two shards (which are one here, so rows come twice), with rows."""
+    plain.run("DROP DATABASE IF EXISTS pair")
+    plain.run("CREATE DATABASE pair ENGINE = Atomic")
+    plain.run("USE pair")
+    for sql in FILES:
+        for statement in statements(sql, StoreSettings(cluster="pair")):
+            plain.run(without_replication(statement, "pair"))
+    plain.run(LANDED.format(settings=SYNC))
+    return plain
+
+
 class TestQuestions:
     """The named questions, asked of the Distributed tables."""
-
-    @pytest.fixture(scope="class")
-    def pair(self, plain: ClusterEngine) -> ClusterEngine:
-        """Two shards (which are one here, so rows come twice), with rows."""
-        plain.run("DROP DATABASE IF EXISTS pair")
-        plain.run("CREATE DATABASE pair ENGINE = Atomic")
-        plain.run("USE pair")
-        for sql in FILES:
-            for statement in statements(sql, StoreSettings(cluster="pair")):
-                plain.run(without_replication(statement, "pair"))
-        plain.run(LANDED.format(settings=SYNC))
-        return plain
 
     @pytest.mark.parametrize("name", list(questions()))
     def test_asked_of_two_shards(self, pair: ClusterEngine, name: str) -> None:
@@ -364,6 +365,7 @@ class TestQuestions:
         The engine refuses a subquery over a Distributed table within another one unless it is told how to run it.
         """
         asked = questions()[name]
+        pair.run("USE pair")
         for parameter, value in asked.values({}).items():
             text = str(value).replace("\\", "\\\\").replace("'", "\\'")
             pair.run(f"SET param_{parameter} = '{text}'")
