@@ -256,7 +256,8 @@ class TestRights:
                 if "MODIFY QUERY" in statement:
                     store.run(without_replication(statement) if access.cluster else statement)
         made = store.column(
-            "SELECT create_table_query FROM system.tables WHERE database = 'activity' AND engine = 'MaterializedView'"
+            "SELECT create_table_query FROM system.tables "
+            "WHERE database = 'activity' AND engine = 'MaterializedView'"
         )
         assert len(made) == 4
         assert all("DEFINER = activity_views SQL SECURITY DEFINER" in query for query in made)
