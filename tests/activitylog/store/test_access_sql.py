@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,17 @@ class TestParsed:
             printed = chdb_client.query("SELECT formatQuerySingleLine({q:String})", parameters={"q": statement})
             assert ("ON CLUSTER main" in printed.result_rows[0][0]) == (access is CLUSTERED)
             assert chdb_client.query(f"EXPLAIN AST {statement}").result_rows
+
+    def test_the_page_is_sql(self, parser: Any) -> None:
+        """What ACCESS.md tells to type is understood."""
+        page = files("activitylog.store").joinpath("ACCESS.md").read_text(encoding="utf-8")
+        blocks = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+        typed = [statement for block in blocks for statement in re.split(r";\s*", block) if statement]
+        assert len(typed) == 6
+        for statement in typed:
+            assert parser.query(
+                "SELECT formatQuerySingleLine({q:String})", parameters={"q": statement}
+            ).result_rows
 
     @given(name=st.text(min_size=1, max_size=200))
     def test_names_and_strings(self, name: str, parser: Any) -> None:
