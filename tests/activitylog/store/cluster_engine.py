@@ -29,6 +29,12 @@ _CONFIG = """<clickhouse>
       <shard><internal_replication>true</internal_replication>
         <replica><host>127.0.0.1</host><port>9000</port></replica></shard>
     </pair>
+    <half>
+      <shard><internal_replication>true</internal_replication>
+        <replica><host>localhost</host><port>9000</port></replica></shard>
+      <shard><internal_replication>true</internal_replication>
+        <replica><host>127.0.0.1</host><port>1</port></replica></shard>
+    </half>
   </remote_servers>
   <macros><cluster>main</cluster><shard>01</shard><replica>r1</replica></macros>
   <users_config>{folder}/users.xml</users_config>

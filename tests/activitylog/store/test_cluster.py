@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from activitylog.exceptions import ConfigurationError, SchemaError
 from activitylog.queries.question import questions
 from activitylog.store import migrations
-from activitylog.store.cluster import SHARDING_KEYS, local_table
+from activitylog.store.cluster import SHARDING_KEYS, local_table, on_cluster
 from activitylog.store.definitions import definitions
 from activitylog.store.migrations import _CREATE_RECORD
 from activitylog.store.rendering import statements
@@ -171,6 +171,19 @@ class TestStatements:
         for statement in expected:
             parsed = chdb_client.query("SELECT formatQuerySingleLine({q:String})", parameters={"q": statement})
             assert "ON CLUSTER main" in parsed.result_rows[0][0]
+
+    def test_only_tables_are_renamed(self) -> None:
+        """What a table's name is in a string or a comment, or a part of, stays as it is."""
+        sql = (
+            "CREATE MATERIALIZED VIEW IF NOT EXISTS activity_counters_mv TO activity_counters AS "
+            "SELECT 'activity_events' AS a, `activity_events`.b, activity_events_x -- activity_events\n"
+            "FROM activity_events WHERE activity_events.b = 'it''s activity_events'"
+        )
+        assert on_cluster(sql, "main") == [
+            "CREATE MATERIALIZED VIEW IF NOT EXISTS activity_counters_mv ON CLUSTER `main` TO "
+            "activity_counters_local AS SELECT 'activity_events' AS a, activity_events_local.b, activity_events_x -- activity_events\n"
+            "FROM activity_events_local WHERE activity_events_local.b = 'it''s activity_events'"
+        ]
 
     @pytest.mark.parametrize("sql", ["SELECT 1", "CREATE TABLE other.activity_events (a Int8) ENGINE = Null", ""])
     def test_refused(self, sql: str) -> None:
@@ -400,6 +413,27 @@ class TestShards:
                 )
                 (kept,) = engine.run("SELECT arraySort(groupArray(a)) FROM t")[0]
                 assert kept in ([0, 2, 4, 6, 8], [1, 3, 5, 7, 9])
+
+    def test_a_shard_that_is_away(self, tmp_path: Path) -> None:
+        """
+        The insert fails, however often it is sent, and the shard that is there takes nothing.
+
+        Without ``distributed_foreground_insert`` the same insert is a success, though half of its rows only wait.
+        """
+        with ClusterEngine(tmp_path) as engine:
+            engine.run(
+                "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a SETTINGS "
+                "non_replicated_deduplication_window = 100"
+            )
+            engine.run("CREATE TABLE d AS t ENGINE = Distributed('half', currentDatabase(), 't', a)")
+            insert = f"INSERT INTO d {SYNC}, insert_deduplication_token = 'batch-1' SELECT number FROM numbers(10)"
+            for _ in range(3):
+                with pytest.raises(EngineError, match="ALL_CONNECTION_TRIES_FAILED"):
+                    engine.run(insert)
+                assert engine.column("SELECT count() FROM t") == [0]
+            engine.run("SYSTEM STOP DISTRIBUTED SENDS d")
+            engine.run(insert.replace("distributed_foreground_insert = 1", "distributed_foreground_insert = 0"))
+            assert engine.column("SELECT sum(data_files) FROM system.distribution_queue") == [1]
 
     @pytest.mark.parametrize("shards", [2, 3, 7, 60])
     def test_even_and_together(self, running: ClusterEngine, shards: int) -> None:
