@@ -181,7 +181,8 @@ class TestStatements:
         )
         assert on_cluster(sql, "main") == [
             "CREATE MATERIALIZED VIEW IF NOT EXISTS activity_counters_mv ON CLUSTER `main` TO "
-            "activity_counters_local AS SELECT 'activity_events' AS a, activity_events_local.b, activity_events_x -- activity_events\n"
+            "activity_counters_local AS SELECT 'activity_events' AS a, activity_events_local.b, "
+            "activity_events_x -- activity_events\n"
             "FROM activity_events_local WHERE activity_events_local.b = 'it''s activity_events'"
         ]
 
