@@ -26,7 +26,6 @@ from activitylog.cli.tables import (
 )
 from activitylog.cli.visible import visible
 
-
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _HEIGHT: Final = 12
 _WIDTH_OF_A_FILE: Final = 100
@@ -120,8 +119,9 @@ def _print_plot(rows: Rows, title: str, chart: Chart | None) -> None:
     print_title(title)
     for line in _plotted(kept, columns, chart):
         sys.stdout.write(line + "\n")
-    is_time = chart.series and rows.columns[columns[chart.x]].type.startswith("Date")
-    sys.stdout.write(f" {chart.z or chart.y} by {chart.x}{f' and {chart.y}' if chart.z else ''}{' (UTC)' * is_time}\n")
+    zone = " (UTC)" if chart.series and rows.columns[columns[chart.x]].type.startswith("Date") else ""
+    axes = f"{chart.x} and {chart.y}" if chart.z else chart.x
+    sys.stdout.write(f" {chart.z or chart.y} by {axes}{zone}\n")
 
 
 def _plotted(rows: Sequence[Sequence[Any]], columns: Mapping[str, int], chart: Chart) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from activitylog.cli.charts import bar
@@ -82,9 +83,7 @@ def area_chart(
     """
     usable = [value if math.isfinite(value) and value > 0 else 0.0 for value in values]
     top, step = nice_scale(max(usable, default=0.0), max(height // 3, 1))
-    ticks = {
-        round(number * step / top * height): short(number * step) for number in range(int(round(top / step)) + 1)
-    }
+    ticks = {round(number * step / top * height): short(number * step) for number in range(round(top / step) + 1)}
     margin = max(len(text) for text in ticks.values())
     columns = _columns(usable, max(width - margin - 2, 1))
     corner, side, floor_ = ("┤", "│", "─") if unicode else ("+", "|", "-")
@@ -112,9 +111,7 @@ def _columns(values: Sequence[float], room: int) -> list[float]:
         return [0.0]
     if len(values) > room:
         ends = [place * len(values) // room for place in range(room + 1)]
-        return [
-            sum(values[start:end]) / (end - start) for start, end in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        return [sum(values[start:end]) / (end - start) for start, end in pairwise(ends)]
     times = max(min(room // len(values), _WIDEST_POINT), 1)
     return [value for value in values for _ in range(times)]
 
@@ -150,7 +147,12 @@ def nice_scale(largest: float, ticks: int) -> tuple[float, float]:
 
 
 def heat_map(
-    across: Sequence[str], down: Sequence[str], values: Mapping[tuple[int, int], float], width: int, *, unicode: bool = True
+    across: Sequence[str],
+    down: Sequence[str],
+    values: Mapping[tuple[int, int], float],
+    width: int,
+    *,
+    unicode: bool = True,
 ) -> list[str]:
     """
     A shade a cell, with its number where there is room.
@@ -177,7 +179,7 @@ def heat_map(
             return f"{shades[level]}{short(value)}".ljust(cell)[:cell]
         return shades[level] * cell
 
-    lines = [" " * (margin + 2) + _headings([name for name in across[:shown]], cell)]
+    lines = [" " * (margin + 2) + _headings(across[:shown], cell)]
     for row, name in enumerate(down):
         cells = "".join(drawn(values.get((column, row))) for column in range(shown))
         lines.append(f" {name[:margin]:<{margin}} {cells}")

@@ -133,10 +133,9 @@ def _list(listed: Iterable[Question], shape: Shape, *, grouped: bool) -> None:
             print_title(f"{group}: {about}")
         for asked in listed:
             if not group or asked.group == group:
-                sys.stdout.write(fitted(f"  {asked.name:<{longest}}  {_first_sentence(asked.answers)}", width) + "\n")
-    click.echo(
-        f"What a question costs and which parameters it has: activitylog query {listed[0].name} --explain", err=True
-    )
+                line = f"  {asked.name:<{longest}}  {_first_sentence(asked.answers)}"
+                sys.stdout.write(fitted(line, width) + "\n")
+    click.echo(f"Parameters, meaning and cost of one: activitylog query {listed[0].name} --explain", err=True)
 
 
 def _first_sentence(text: str) -> str:
@@ -182,8 +181,8 @@ def _note_range(asked: Question, values: Mapping[str, Any], given: Mapping[str, 
     """Name the range that nobody chose on standard error."""
     names = {parameter.name for parameter in asked.parameters}
     if {"days", "since"} <= names and not given.get("since") and "object" not in names:
-        days = values["days"]
-        click.secho(f"range: {days} day{'s' * (days != 1)} up to the newest event (--days, --since)", err=True, dim=True)
+        days = "1 day" if values["days"] == 1 else f"{values['days']} days"
+        click.secho(f"range: {days} up to the newest event (--days, --since)", err=True, dim=True)
 
 
 def show(

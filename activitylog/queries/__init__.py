@@ -1,7 +1,7 @@
 """
 Named questions to the store: one SQL file each in ``sql/``, with a head that says what it answers, with which
-parameters, and what that costs. ``question`` reads the files, ``search`` finds one, ``explain`` tells what it would
-read, ``ask`` asks it.
+parameters, and what that costs. ``question`` reads the files, ``search`` finds one, ``explain`` tells what it
+would read, ``ask`` asks it.
 """
 
 from activitylog.queries.ask import Result, ask, ask_arrow, ask_frame

@@ -19,7 +19,7 @@ from activitylog.exceptions import QueryError
 from activitylog.queries.question import Question, question
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas  # type: ignore[import-untyped, unused-ignore]
     import pyarrow
     from clickhouse_connect.driver.client import Client
 

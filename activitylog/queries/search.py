@@ -12,8 +12,11 @@ from activitylog.queries.question import Question, near, questions
 _WORD: Final = re.compile(r"\w+")
 #: Words that say nothing of what is asked, and endings that hide that two words are one.
 _EMPTY: Final = frozenset(
-    "a an and are as at by did do does for from had has have how i in is it its many me most much my of on or our "
-    "show tell than that the their them there they this to was we were what when where which who whom why with you".split()
+    _WORD.findall(
+        "a an and are as at by did do does for from had has have how i in is it its many me most much my of on or "
+        "our show tell than that the their them there they this to was we were what when where which who whom why "
+        "with you"
+    )
 )
 _ENDINGS: Final = ("ing", "ies", "ed", "es", "s", "ial", "al", "ure", "y", "e")
 #: What people say for what the questions say.
@@ -75,9 +78,10 @@ def search(words: str) -> list[Question]:
     """
     known = questions().values()
     texts = {question.name: _weights(question) for question in known}
+    worth = {word: _worth(word, texts) for word in _stems(words, wide=True)}
     score = {
-        question.name: sum(_worth(word, texts) * texts[question.name].get(word, 0) for word in _stems(words, wide=True))
-        for question in known
+        name: sum(worth[word] * weight for word, weight in weights.items() if word in worth)
+        for name, weights in texts.items()
     }
     found = [question for question in known if score[question.name] > 0]
     return sorted(found, key=lambda question: (-score[question.name], question.name))
