@@ -18,8 +18,8 @@ WITH
     604800 AS week,
     -- The hour of the newest event is not over, and would look like a fall.
     (SELECT (toUInt32(min(Hour)), toUInt32(max(Hour))) FROM activity_events_hourly WHERE Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)) AS whole,
-    (SELECT toUInt32(max(Hour)) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')}) AS newest,
-    if(whole.2 = newest AND {until:DateTime64(9, 'UTC')} >= now64(9, 'UTC'), whole.2, whole.2 + 3600) AS end,
+    assumeNotNull((SELECT toUInt32(max(Hour)) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')})) AS newest,
+    assumeNotNull(if(whole.2 = newest AND {until:DateTime64(9, 'UTC')} >= now64(9, 'UTC'), whole.2, whole.2 + 3600)) AS end,
     least({hours:UInt32}, 168) * 3600 AS span,
     least({weeks:UInt32}, 500) AS back
 SELECT
@@ -38,7 +38,7 @@ FROM
         groupArray(ago) AS agos,
         groupArray(weighted) AS amounts,
         -- weeks without a row had no such event, as far back as the store goes
-        least(back, toUInt32(intDiv(greatest(toInt64(slot) - toInt64(whole.1), 0), week))) AS weeks,
+        least(back, toUInt32(intDiv(greatest(toInt64(slot) - toInt64(assumeNotNull(whole.1)), 0), week))) AS weeks,
         arrayMap(n -> amounts[indexOf(agos, n)], range(1, weeks + 1)) AS earlier,
         amounts[indexOf(agos, 0)] AS now,
         ifNotFinite(arrayReduce('quantileExactInclusive(0.5)', earlier), 0) AS usual,

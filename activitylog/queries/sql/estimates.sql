@@ -18,17 +18,17 @@ WITH
     {unit:Enum8('event'=1,'session'=2,'actor'=3,'trace'=4)} AS unit,
     -- whole hours, since counters are by the minute
     toDateTime64(toStartOfHour(greatest(if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, (SELECT max(Timestamp) FROM activity_events), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))), toDateTime64(0, 9, 'UTC'))), 9, 'UTC') AS start
 SELECT
     sampled.event AS event,
     rows,
     events,
-    round(standard_error, 2) AS standard_error,
-    greatest(round(events - 1.96 * standard_error, 2), counted) AS low,
-    round(events + 1.96 * standard_error, 2) AS high,
-    round(effective_rows, 1) AS effective_rows,
-    multiIf(wrong > 0 OR NOT isFinite(events), 'no', variance = 0, 'exact', effective_rows < 30, 'no', 'yes') AS trust,
+    round(deviation, 2) AS standard_error,
+    least(greatest(round(events - 1.96 * deviation, 2), counted), events) AS low,
+    round(events + 1.96 * deviation, 2) AS high,
+    round(draws, 1) AS effective_rows,
+    multiIf(wrong > 0 OR NOT isFinite(events), 'no', variance = 0, 'exact', draws < 30, 'no', 'yes') AS trust,
     if(counters.records = 0, NULL, counters.exact) AS exact,
     if(exact > 0, round(events / exact, 4), NULL) AS ratio
 FROM
@@ -39,9 +39,9 @@ FROM
         sum(weight * amount) AS events,
         toFloat64(sum(amount)) AS counted,
         sum(greatest(weight * (weight - 1), 0) * pow(amount, 2)) AS variance,
-        sqrt(variance) AS standard_error,
+        sqrt(variance) AS deviation,
         -- as many equal rows would carry the sampled part of the sum as surely (Kish)
-        ifNotFinite(pow(sumIf(weight * amount, weight > 1), 2) / sumIf(pow(weight * amount, 2), weight > 1), 0) AS effective_rows,
+        ifNotFinite(pow(sumIf(weight * amount, weight > 1), 2) / sumIf(pow(weight * amount, 2), weight > 1), 0) AS draws,
         countIf(weight < 1) AS wrong
     FROM
     (

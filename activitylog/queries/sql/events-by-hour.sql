@@ -20,7 +20,7 @@ WITH
             AND ({event:String} = '' OR EventName = {event:String})
     ) AS whole,
     -- the first hour that is shown, as far as the whole hours go
-    greatest(whole.1, whole.2 - toIntervalHour(least({limit:UInt64}, 10000000))) AS earliest
+    greatest(assumeNotNull(whole.1), assumeNotNull(whole.2) - toIntervalHour(least({limit:UInt64}, 10000000))) AS earliest
 SELECT hour, rows, events
 FROM
 (

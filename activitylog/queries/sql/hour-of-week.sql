@@ -13,7 +13,7 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 168 : at most this many hours, from Monday 0:00 on
 WITH
-    toDateTime64((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')}), 0, 'UTC') AS newest
+    toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')})), 0, 'UTC') AS newest
 SELECT
     weekday,
     hour,

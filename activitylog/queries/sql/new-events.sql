@@ -11,7 +11,7 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 50 : at most this many names
 WITH
-    toDateTime64((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')}), 0, 'UTC')
+    toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')})), 0, 'UTC')
         - toIntervalDay(least({days:UInt32}, 36500)) AS start
 SELECT event, toDateTime64(min(hour), 0, 'UTC') AS first_hour, toUInt64(sum(stored)) AS rows, sum(weighted) AS events
 FROM

@@ -16,14 +16,14 @@
 -- param limit UInt64 = 20 : at most this many pairs
 WITH
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, (SELECT max(Timestamp) FROM activity_events), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start
 SELECT
     pair.1 AS event,
     pair.2 AS next,
     count() AS pairs,
     ifNotFinite(round(100 * pairs / sum(pairs) OVER (PARTITION BY event), 2), 0) AS percent,
-    round(quantileExact(0.5)(pair.3) / 1e9, 3) AS median_seconds
+    round(quantileExactInclusive(0.5)(pair.3) / 1e9, 3) AS median_seconds
 FROM
 (
     SELECT arraySort(groupArray((toUnixTimestamp64Nano(Timestamp), Seq, toString(EventName)))) AS steps

@@ -15,7 +15,7 @@
 -- param limit UInt64 = 90 : this many days up to the newest session
 WITH
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, (SELECT max(Timestamp) FROM activity_events), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start
 SELECT day, sessions, median_minutes, p90_minutes, single, rows_per_session, events_per_session
 FROM
@@ -23,8 +23,8 @@ FROM
     SELECT
         toDate(fromUnixTimestamp64Nano(part[1].1, 'UTC')) AS day,
         count() AS sessions,
-        round(ifNotFinite(quantileExact(0.5)((part[-1].1 - part[1].1) / 60e9), 0), 2) AS median_minutes,
-        round(ifNotFinite(quantileExact(0.9)((part[-1].1 - part[1].1) / 60e9), 0), 2) AS p90_minutes,
+        round(ifNotFinite(quantileExactInclusive(0.5)((part[-1].1 - part[1].1) / 60e9), 0), 2) AS median_minutes,
+        round(ifNotFinite(quantileExactInclusive(0.9)((part[-1].1 - part[1].1) / 60e9), 0), 2) AS p90_minutes,
         countIf(length(part) = 1) AS single,
         round(avg(length(part)), 2) AS rows_per_session,
         round(avg(arraySum(part.2)), 2) AS events_per_session

@@ -17,9 +17,9 @@
 WITH
     {by:Enum8('service'=1,'producer'=2,'event'=3,'tenant'=4)} AS kind,
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, (SELECT max(Timestamp) FROM activity_events), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start,
-    least({until:DateTime64(9, 'UTC')}, (SELECT max(Timestamp) FROM activity_events), now64(9, 'UTC') + toIntervalDay(1)) AS end
+    least({until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)) AS end
 SELECT
     what,
     rows,

@@ -18,13 +18,13 @@ WITH
         FROM system.parts
         WHERE active AND database = currentDatabase() AND table = 'activity_events'
     ) AS stored,
-    least({until:DateTime64(9, 'UTC')}, (SELECT max(Timestamp) FROM activity_events), now64(9, 'UTC') + toIntervalDay(1))
+    least({until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1))
         - toIntervalHour(least({sample_hours:UInt32}, 876000)) AS sample_start
 SELECT
     event,
     rows,
     round(length, 1) AS raw_bytes_per_row,
-    toUInt64(ifNotFinite(stored.1 * (sum(rows) OVER () / stored.2) * rows * length / sum(rows * length) OVER (), 0)) AS estimated_bytes,
+    toUInt64(ifNotFinite(assumeNotNull(stored.1) * (sum(rows) OVER () / assumeNotNull(stored.2)) * rows * length / sum(rows * length) OVER (), 0)) AS estimated_bytes,
     ifNotFinite(round(100 * rows * length / sum(rows * length) OVER (), 2), 0) AS percent
 FROM
 (

@@ -24,7 +24,7 @@ SELECT
     sum(weighted) AS events,
     ifNotFinite(round(100 * events / sum(events) OVER (), 2), 0) AS percent,
     toUInt64(sum(distinct_actors)) AS actors,
-    toUInt64(rows * bytes_per_row) AS estimated_bytes,
+    toUInt64(rows * assumeNotNull(bytes_per_row)) AS estimated_bytes,
     ifNotFinite(round(100 * sum(bad) / events, 2), 0) AS failed_percent
 FROM
 (

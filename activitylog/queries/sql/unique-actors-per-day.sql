@@ -23,7 +23,7 @@ WITH
             AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
     ) AS whole,
     -- the first day that is shown, as far as the whole days go
-    greatest(whole.1, whole.2 - toIntervalDay(least({limit:UInt64}, 400000))) AS earliest
+    greatest(assumeNotNull(whole.1), assumeNotNull(whole.2) - toIntervalDay(least({limit:UInt64}, 400000))) AS earliest
 SELECT day, actors, events
 FROM
 (

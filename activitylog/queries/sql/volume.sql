@@ -18,7 +18,7 @@ WITH
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
     ) AS whole,
     -- the first day that is shown, as far as the whole hours go
-    greatest(whole.1, whole.2 - toIntervalDay(least({limit:UInt64}, 400000))) AS earliest
+    greatest(assumeNotNull(whole.1), assumeNotNull(whole.2) - toIntervalDay(least({limit:UInt64}, 400000))) AS earliest
 SELECT day, rows, events
 FROM
 (
