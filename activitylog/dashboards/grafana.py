@@ -133,16 +133,12 @@ def _options(panel: Panel, asked: Question) -> dict[str, Any]:
     match panel.kind:
         case "table":
             return {"showHeader": True}
-        case "barchart":
-            return {"xField": asked.x, "orientation": "horizontal", "legend": {"showLegend": False}}
         case "bargauge":
             return {
                 "orientation": "horizontal",
                 "displayMode": "gradient",
                 "reduceOptions": {"values": True, "calcs": [], "fields": f"/^{asked.y}$/"},
             }
-        case "stat":
-            return {"reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": f"/^{asked.y}$/"}}
         case _:
             return {"legend": {"showLegend": True, "placement": "bottom"}, "tooltip": {"mode": "multi"}}
 

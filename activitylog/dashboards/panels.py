@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-PanelKind = Literal["timeseries", "barchart", "bargauge", "table", "stat"]
+PanelKind = Literal["timeseries", "bargauge", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,35 @@ class Panel:
 
 
 _ACTIVITY: Final = "Activity"
-_TROUBLE: Final = "Failures and denials"
+_TROUBLE: Final = "Failures, denials, slowness"
+_PEOPLE: Final = "Actors"
+_QUALITY: Final = "Sampling and completeness"
+_STORAGE: Final = "Storage"
+
+#: A series shows at most this many points: two months of hours.
+_POINTS: Final = MappingProxyType({"limit": "1440"})
 
 PANELS: Final[tuple[Panel, ...]] = (
-    Panel(_ACTIVITY, "events-by-hour", "timeseries", 16, show=("hour", "events")),
+    Panel(_ACTIVITY, "events-by-hour", "timeseries", 16, values=_POINTS, show=("hour", "events")),
     Panel(_ACTIVITY, "outcomes", "bargauge", 8, show=("outcome", "events")),
-    Panel(_TROUBLE, "failures-by-route", "table", 24),
+    Panel(_ACTIVITY, "event-counts", "table", 12),
+    Panel(_ACTIVITY, "top-movers", "table", 12),
+    Panel(_TROUBLE, "failures-by-hour", "timeseries", 16, values=_POINTS, show=("hour", "failures", "denials")),
+    Panel(_TROUBLE, "denial-bursts", "table", 8),
+    Panel(_TROUBLE, "failures-by-route", "table", 12),
+    Panel(_TROUBLE, "slow-operations", "table", 12),
+    Panel(_TROUBLE, "anomalies", "table", 24),
+    Panel(_PEOPLE, "unique-actors-per-day", "timeseries", 12, values=_POINTS, show=("day", "actors")),
+    Panel(_PEOPLE, "new-and-returning", "timeseries", 12, values=_POINTS),
+    Panel(_PEOPLE, "top-actors", "table", 16),
+    Panel(_PEOPLE, "funnel", "bargauge", 8, show=("event", "actors")),
+    Panel(_QUALITY, "estimates", "table", 16),
+    Panel(_QUALITY, "sampled-out", "table", 8),
+    Panel(_QUALITY, "gaps", "table", 8),
+    Panel(_QUALITY, "duplicates", "table", 8),
+    Panel(_QUALITY, "silent", "table", 8),
+    Panel(_STORAGE, "volume", "timeseries", 16, values=_POINTS, show=("day", "rows")),
+    Panel(_STORAGE, "storage-by-event", "bargauge", 8, show=("event", "estimated_bytes"), unit="decbytes"),
+    Panel(_STORAGE, "tenant-usage", "table", 16),
+    Panel(_STORAGE, "size", "bargauge", 8, show=("what", "bytes"), unit="decbytes"),
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import clickhouse_connect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +16,12 @@ from activitylog.dashboards import PANELS, Panel, grafana_dashboard
 from activitylog.dashboards.grafana import GRID_WIDTH, panel_sql
 from activitylog.queries import ask, question
 from activitylog.store import apply
-from tests.activitylog.queries.conftest import EVENTS
+from tests.activitylog.queries.conftest import EVENTS, MORE
+from tests.activitylog.queries.rows import put
 
-_FROM_MS = 1_772_323_200_000  # 2026-03-01T00:00:00Z
-_TO_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
+#: The dashboard's time range.
+_SINCE, _FROM_MS = "2026-01-01", 1_767_225_600_000
+_UNTIL, _TO_MS = "2026-07-01", 1_782_864_000_000
 
 
 def _expanded(sql: str, *, tenant: str = "") -> str:
@@ -33,13 +37,19 @@ def _expanded(sql: str, *, tenant: str = "") -> str:
     return sql
 
 
-@pytest.fixture
-def store(chdb_client: Any) -> Any:
-    """A store with the events that the questions are tested on."""
-    apply(chdb_client)
-    lines = "\n".join(json.dumps(event) for event in EVENTS)
-    chdb_client.raw_insert("activity_events", insert_block=lines, fmt="JSONEachRow")
-    return chdb_client
+@pytest.fixture(scope="module")
+def store(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
+    """A store about which every question has something to tell; only read here."""
+    _chdb_engine.command("CREATE DATABASE dashboards")
+    client = clickhouse_connect.get_client(dsn=chdb_url, database="dashboards")
+    apply(client)
+    put(client, *EVENTS, *MORE)
+    put(
+        client, {"Minute": "2026-03-02 10:00:00", "EventName": "ping", "EventCount": 40}, table="activity_counters"
+    )
+    yield client
+    client.close()
+    _chdb_engine.command("DROP DATABASE dashboards")
 
 
 def _ids(panels: tuple[Panel, ...]) -> list[str]:
@@ -53,13 +63,14 @@ class TestPanels:
     def test_answers_as_the_question_does(self, store: Any, panel: Panel) -> None:
         """With the macros expanded the engine gives the answer of the question for the same time."""
         asked = question(panel.question)
-        times = {"since": "2026-03-01", "until": "2026-03-05"}
+        times = {"since": _SINCE, "until": _UNTIL}
         names = {parameter.name for parameter in asked.parameters}
         given = {**panel.values, **{name: moment for name, moment in times.items() if name in names}}
         answer = store.query(_expanded(panel_sql(panel)), tz_mode="aware")
         expected = ask(store, panel.question, **given)
         assert tuple(answer.column_names) == expected.columns
         assert [tuple(row) for row in answer.result_rows] == expected.rows
+        assert expected.rows
 
     @pytest.mark.parametrize("panel", PANELS, ids=_ids(PANELS))
     def test_nothing_is_left_to_fill_in(self, panel: Panel) -> None:

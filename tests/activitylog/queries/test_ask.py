@@ -358,10 +358,14 @@ class TestEveryQuestion:
         put(empty_store, *({**event, "SampleWeight": 0.0, "DurationUs": 5} for event in (*EVENTS, *MORE)))
         for name in questions():
             for line in ask(empty_store, name).rows:
-                assert not any(isinstance(value, float) and not math.isfinite(value) for value in line), (name, line)
+                assert not any(isinstance(value, float) and not math.isfinite(value) for value in line), (
+                    name,
+                    line,
+                )
 
     @pytest.mark.parametrize(
-        "value", ["o'brien", 'a"b', "tab\tnew\nline", "back\\slash", "é\u2028", "{x:String}", "%s", "') OR 1 --", "\x00"]
+        "value",
+        ["o'brien", 'a"b', "tab\tnew\nline", "back\\slash", "é\u2028", "{x:String}", "%s", "') OR 1 --", "\x00"],
     )
     def test_hostile_values(self, full_store: Any, value: str) -> None:
         """Any text is a value: it finds what is named so, in whatever question, and nothing else."""
@@ -375,7 +379,9 @@ class TestEveryQuestion:
         assert len(ask(full_store, "session-replay", session=value).rows) == 1
         assert len(ask(full_store, "object-history", object=value).rows) == 1
 
-    @pytest.mark.parametrize("time", ["1900-01-01", "1969-12-31 23:59:59", "2026-03-03 10:00", "2200-01-01", "2262-04-11"])
+    @pytest.mark.parametrize(
+        "time", ["1900-01-01", "1969-12-31 23:59:59", "2026-03-03 10:00", "2200-01-01", "2262-04-11"]
+    )
     def test_any_time(self, full_store: Any, time: str) -> None:
         """Any time that can be given is one that can be asked for, as a beginning or an end."""
         for name, asked in questions().items():
@@ -388,7 +394,10 @@ class TestEveryQuestion:
             for parameter in asked.parameters:
                 if parameter.type.startswith("UInt"):
                     for value in (0, 2**32 - 1):
-                        assert isinstance(ask(full_store, name, **{parameter.name: value}).rows, list), (name, parameter)
+                        assert isinstance(ask(full_store, name, **{parameter.name: value}).rows, list), (
+                            name,
+                            parameter,
+                        )
 
     def test_a_clock_that_is_wrong(self, full_store: Any) -> None:
         """One event of the far future does not empty the answers about the newest days."""
@@ -400,7 +409,9 @@ class TestEveryQuestion:
     def test_the_parser_takes_them(self, empty_store: Any) -> None:
         """Each file is one statement, as clickhouse-client reads it, head and placeholders included."""
         for name, asked in questions().items():
-            parsed = empty_store.query("SELECT formatQuery({sql:String})", parameters={"sql": asked.sql}).result_rows
+            parsed = empty_store.query(
+                "SELECT formatQuery({sql:String})", parameters={"sql": asked.sql}
+            ).result_rows
             assert set(re.findall(r"\{(\w+):", parsed[0][0])) == {p.name for p in asked.parameters}, name
 
     def test_any_time_zone(self) -> None:

@@ -94,6 +94,10 @@ class TestEventId:
 
     def test_no_other_ids(self, empty_store: Any) -> None:
         """Rows without an event id are not found by the zero id, nor by one of another version."""
-        put(empty_store, row("2026-03-01 15:00", "a"), row("2026-03-01 15:00", "b", EventId=_ID.replace("-7", "-4")))
+        put(
+            empty_store,
+            row("2026-03-01 15:00", "a"),
+            row("2026-03-01 15:00", "b", EventId=_ID.replace("-7", "-4")),
+        )
         for id in ("00000000-0000-0000-0000-000000000000", _ID.replace("-7", "-4"), "019caa06-7000-7"):
             assert ask(empty_store, "trace-or-request", id=id).rows == []

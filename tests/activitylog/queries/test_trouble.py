@@ -96,7 +96,18 @@ class TestFailures:
             "event", "route", "outcome", "error", "rows", "events", "actors", "first", "last", "last_message"
         )  # fmt: skip
         paid = ("order.paid", "POST /payments", "failure", "CardError", 2, 4.0, 2)
-        archived = ("order.archived", "", "denied", "", 1, 1.0, 1, at("2026-03-03 10:00"), at("2026-03-03 10:00"), "")
+        archived = (
+            "order.archived",
+            "",
+            "denied",
+            "",
+            1,
+            1.0,
+            1,
+            at("2026-03-03 10:00"),
+            at("2026-03-03 10:00"),
+            "",
+        )
         assert answer.rows == [
             (*paid, at("2026-03-01 11:30"), at("2026-03-03 09:00"), "no money: cid"),
             archived,
@@ -159,7 +170,13 @@ class TestDurations:
         put(
             empty_store,
             *(
-                row(f"2026-03-01 10:00:{n // 2:02}", "file.read", HttpMethod="GET", HttpRoute="/f", DurationUs=1000 * n)
+                row(
+                    f"2026-03-01 10:00:{n // 2:02}",
+                    "file.read",
+                    HttpMethod="GET",
+                    HttpRoute="/f",
+                    DurationUs=1000 * n,
+                )
                 for n in range(1, 101)
             ),
             row("2026-03-01 10:01", "file.read", HttpMethod="GET", HttpRoute="/f", DurationUs=987_654),
