@@ -82,7 +82,7 @@ def diff(client: Client) -> list[Difference]:
             found.append(Difference(definition.name, f"a {definition.kind}"))
             continue
         engine, engine_full = tables[definition.name]
-        if definition.kind == "view" and engine != "MaterializedView":
+        if definition.kind == "view" and engine not in ("MaterializedView", "View"):
             found.append(Difference(definition.name, "a materialized view", f"a table of engine {engine}"))
         found += _column_differences(client, definition.name, definition.columns)
         if definition.name == EVENTS_TABLE:
