@@ -46,6 +46,9 @@ LANDED = (
     "('activity.counted', {'activity.tenant.id': 'globex', 'activity.counter.event': 'order.paid'})"
 )
 
+#: Views for readers.
+VIEWS = [name for step in migrations() for name in re.findall(r"CREATE VIEW IF NOT EXISTS (\w+)", step.sql)]
+
 
 def code(statement: str) -> str:
     """The statement without the comments before it, in one line."""
@@ -97,9 +100,9 @@ class TestText:
                 assert filters(access, *roles) == {f"activity.{table(name)}": condition for name in READ}
 
     def test_analysts_cannot_write(self) -> None:
-        """An analyst is granted SELECT on tables of questions and on the record of steps, and nothing else."""
+        """An analyst is granted SELECT: on tables and views of questions and on the record of steps."""
         assert grants(ACCESS, ACCESS.analyst) == [
-            f"GRANT SELECT ON `activity`.{name}" for name in (*READ, "activity_schema_migrations")
+            f"GRANT SELECT ON `activity`.{name}" for name in (*READ, "activity_schema_migrations", *VIEWS)
         ]
 
     def test_writers_cannot_read(self) -> None:
@@ -297,6 +300,14 @@ class TestRights:
             ]
             == asked(store, "ann", f"SELECT count() FROM activity.{table}")[0]
         )
+
+    @pytest.mark.parametrize("view", VIEWS)
+    def test_an_analyst_sees_the_tenant_in_views(self, store: ClusterEngine, view: str) -> None:
+        """The pack's views hide what the tables hide."""
+        question = f"SELECT DISTINCT TenantId FROM activity.{view} ORDER BY TenantId"
+        assert asked(store, "ann", question) in ([["acme"]], [])
+        assert bool(asked(store, "ann", question)) == bool(store.run(question))
+        assert asked(store, "nobody", question) == []
 
     @pytest.mark.parametrize("table", READ)
     def test_an_analyst_without_a_tenant_sees_nothing(self, store: ClusterEngine, table: str) -> None:
