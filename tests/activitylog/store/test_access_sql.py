@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError
@@ -157,6 +157,7 @@ class TestParsed:
                 "SELECT formatQuerySingleLine({q:String})", parameters={"q": statement}
             ).result_rows
 
+    @settings(deadline=None)
     @given(name=st.text(min_size=1, max_size=200))
     def test_names_and_strings(self, name: str, parser: Any) -> None:
         """Any text comes back from the parser as it is, and is written in printing characters."""
@@ -164,6 +165,7 @@ class TestParsed:
         answer = parser.query(f"SELECT {quoted_string(name)} AS {quoted(name)}")
         assert (answer.column_names, answer.result_rows) == ((name,), [(name,)])
 
+    @settings(deadline=None)
     @given(name=st.text("`'\"\\;-/*\n\0${}\u202eé", min_size=1, max_size=12))
     def test_hostile_names_change_no_statement(self, name: str, parser: Any) -> None:
         """Whatever the names are, the same statements are made, each with these names and nothing else."""

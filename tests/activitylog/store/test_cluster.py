@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError
@@ -192,6 +192,7 @@ class TestStatements:
         with pytest.raises(SchemaError):
             statements(sql, ON_MAIN)
 
+    @settings(deadline=None)
     @given(st.text())
     def test_names(self, name: str) -> None:
         """A cluster's name is refused, or stands in the SQL between quotes that it cannot leave."""

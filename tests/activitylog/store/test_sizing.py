@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError
@@ -67,6 +67,7 @@ class TestSize:
         assert sizing.inserts_per_second * sizing.shards * sizing.flush_seconds == pytest.approx(500)
         assert sizing.cold_bytes == pytest.approx(10_000_000 * 86_400 * 82.6 * 87 * 2)
 
+    @settings(deadline=None)
     @given(LOADS)
     def test_fits(self, load: Load) -> None:
         """What is recommended holds the load: disks, cores, network, inserts of a shard, hours of tokens."""
@@ -78,6 +79,7 @@ class TestSize:
         assert sizing.inserts_per_second <= INSERTS_PER_SHARD
         assert sizing.window_hours > 2.7
 
+    @settings(deadline=None)
     @given(LOADS, st.floats(1, 100))
     def test_more_needs_no_less(self, load: Load, factor: float) -> None:
         """More events, or more days, never need fewer servers or disks."""
