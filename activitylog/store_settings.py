@@ -6,6 +6,7 @@ The table ``[store]`` of the settings: how the store's tables are made and kept 
     [store]
     partition_by = "week"          # "day", "week" or "month": what is dropped, moved and archived as one piece
     retention_days = 400           # older parts are dropped (unset: kept for ever)
+    rollup_retention_days = 1200   # those of roll-ups and counters (unset: kept for ever)
     cold_after_days = 30           # older parts move to another volume ...
     cold_volume = "cold"           # ... of the storage policy
     storage_policy = "tiered"
@@ -53,7 +54,9 @@ class StoreSettings:
     partition_by: PartitionBy = "month"
     """What one partition of the tables of events is. Fixed when the tables are made."""
     retention_days: int | None = None
-    """Age at which parts are dropped."""
+    """Age at which parts of the table of events are dropped."""
+    rollup_retention_days: int | None = None
+    """Age at which parts of the roll-ups and of the counters are dropped; not less than :attr:`retention_days`."""
     cold_after_days: int | None = None
     """Age at which parts move to :attr:`cold_volume`."""
     cold_volume: str | None = None
@@ -196,6 +199,7 @@ _READERS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "partition_by": _one_of("day", "week", "month"),
         "retention_days": _days,
+        "rollup_retention_days": _days,
         "cold_after_days": _days,
         "cold_volume": _identifier,
         "storage_policy": _identifier,

@@ -15,16 +15,22 @@ class TestDefinitions:
         ] == [
             ("table", "activity_events", 44),
             ("table", "activity_events_ingest", 16),
-            ("view", "activity_events_ingest_mv", 0),
+            ("materialized view", "activity_events_ingest_mv", 0),
         ]
 
     def test_columns(self) -> None:
-        """Types with commas and spaces, defaults and aliases over many lines are read whole, codecs left out."""
+        """Types with commas and spaces, defaults, codecs, and aliases over many lines are read whole."""
         columns = {column.name: column for column in definitions()[0].columns}
-        assert columns["Timestamp"] == ColumnDefinition("Timestamp", "DateTime64(9, 'UTC')")
-        assert columns["Attributes"] == ColumnDefinition("Attributes", "Map(LowCardinality(String), String)")
-        assert columns["Outcome"] == ColumnDefinition("Outcome", "LowCardinality(String)", "DEFAULT", "'success'")
-        assert columns["EventCount"] == ColumnDefinition("EventCount", "UInt64", "DEFAULT", "1")
+        assert columns["Timestamp"] == ColumnDefinition(
+            "Timestamp", "DateTime64(9, 'UTC')", codec="CODEC(GCD, Delta(8), ZSTD(1))"
+        )
+        assert columns["Attributes"].type == "Map(LowCardinality(String), String)"
+        assert columns["Outcome"] == ColumnDefinition(
+            "Outcome", "LowCardinality(String)", "DEFAULT", "'success'", "CODEC(ZSTD(1))"
+        )
+        assert columns["EventCount"] == ColumnDefinition(
+            "EventCount", "UInt64", "DEFAULT", "1", "CODEC(T64, ZSTD(1))"
+        )
         alias = columns["LogAttributes"]
         assert (alias.type, alias.default_kind) == ("Map(LowCardinality(String), String)", "ALIAS")
         assert alias.expression.startswith("mapUpdate(")

@@ -31,7 +31,7 @@ class TestDiff:
             *(f"the step {step} is missing; it should be applied" for step in migrations()),
             "activity_events is missing; it should be a table",
             "activity_events_ingest is missing; it should be a table",
-            "activity_events_ingest_mv is missing; it should be a view",
+            "activity_events_ingest_mv is missing; it should be a materialized view",
         ]
 
     @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ class TestDiff:
             ),
             (
                 "DROP TABLE activity_events_ingest_mv",
-                Difference("activity_events_ingest_mv", "a view"),
+                Difference("activity_events_ingest_mv", "a materialized view"),
             ),
             (
                 "ALTER TABLE activity_events MODIFY SETTING non_replicated_deduplication_window = 0",
