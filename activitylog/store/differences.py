@@ -25,6 +25,7 @@ _OTHER_TYPE: Final = (
     "a column is not converted: make [store.columns] say what it is, or rename the old one with "
     "ALTER TABLE ... RENAME COLUMN"
 )
+_OTHER_INDEX: Final = "drop it with ALTER TABLE ... DROP INDEX: apply makes it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def definition_differences(definition: Definition, actual: Found | None, snapsho
         return [Difference(definition.name, "a table", advice=advice)]
     return [
         *_column_differences(definition.name, definition.columns, actual, snapshot),
-        *_index_differences(definition.name, definition.indexes, actual),
+        *_index_differences(definition.name, definition.indexes, actual, snapshot),
         *_window_differences(definition, actual),
     ]
 
@@ -100,7 +101,9 @@ def setting_differences(
     if definition.name == EVENTS_TABLE:
         columns, indexes = promoted_columns(settings), promoted_indexes(settings)
         found += _column_differences(definition.name, columns, made, snapshot, advice=_OTHER_TYPE)
-        found += _index_differences(definition.name, indexes, made)
+        other = {difference.where.rpartition(".")[2] for difference in found if difference.advice is _OTHER_TYPE}
+        usable = [index for index in indexes if index.expression.strip("`") not in other]
+        found += _index_differences(definition.name, usable, made, snapshot)
     return found
 
 
@@ -159,11 +162,20 @@ def _described(type_: str, kind: str, expression: str) -> str:
     return f"{type_} {kind} {expression}".rstrip()
 
 
-def _index_differences(table: str, indexes: Iterable[IndexDefinition], actual: Found) -> Iterator[Difference]:
+def _index_differences(
+    table: str, indexes: Iterable[IndexDefinition], actual: Found, snapshot: Snapshot | None
+) -> Iterator[Difference]:
+    there = [index for index in indexes if index.name in actual.indexes]
+    normal = snapshot.normal(f"SELECT {index.expression}" for index in there) if snapshot else {}
     for index in indexes:
-        if index.name not in actual.indexes:
+        other = actual.indexes.get(index.name)
+        if other is None:
             add = f"ALTER TABLE {table} ADD INDEX IF NOT EXISTS `{index.name}` {index}"
             yield Difference(f"the index {table}.{index.name}", str(index), repair=(add,))
+        elif f"SELECT {other}" != normal[f"SELECT {index.expression}"]:
+            yield Difference(
+                f"the index {table}.{index.name}", f"on {index.expression}", f"on {other}", _OTHER_INDEX
+            )
 
 
 def _window_differences(definition: Definition, actual: Found) -> Iterator[Difference]:

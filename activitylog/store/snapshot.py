@@ -31,7 +31,7 @@ _COLUMNS: Final = """
 SELECT table, name, type, default_kind, default_expression, compression_codec
 FROM system.columns WHERE database = currentDatabase()
 """
-_INDEXES: Final = "SELECT table, name FROM system.data_skipping_indices WHERE database = currentDatabase()"
+_INDEXES: Final = "SELECT table, name, expr FROM system.data_skipping_indices WHERE database = currentDatabase()"
 _NORMAL: Final = "SELECT formatQuerySingleLine(arrayJoin({texts:Array(String)}))"
 
 
@@ -42,6 +42,7 @@ class Found:
 
     Attributes:
         ttl: its expressions as the engine prints them; empty without.
+        indexes: expression by name.
         settings: by name, those that the table has of its own.
         target: of a materialized view, the table that it fills.
         query: of a view, as the engine prints it in one line, without the database's name.
@@ -56,7 +57,7 @@ class Found:
     target: str = ""
     query: str = ""
     columns: Mapping[str, ColumnDefinition] = field(default_factory=lambda: MappingProxyType({}))
-    indexes: frozenset[str] = frozenset()
+    indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Snapshot:
@@ -73,13 +74,13 @@ class Snapshot:
         columns: dict[str, dict[str, ColumnDefinition]] = {}
         for table, name, *rest in client.query(_COLUMNS).result_rows:
             columns.setdefault(table, {})[name] = ColumnDefinition(name, *rest)
-        indexes: dict[str, set[str]] = {}
-        for table, name in client.query(_INDEXES).result_rows:
-            indexes.setdefault(table, set()).add(name)
+        indexes: dict[str, dict[str, str]] = {}
+        for table, name, expression in client.query(_INDEXES).result_rows:
+            indexes.setdefault(table, {})[name] = expression
         self.objects: dict[str, Found] = {}
         for row in client.query(_TABLES).named_results():
             name = row["name"]
-            self.objects[name] = self._found(row, columns.get(name, {}), frozenset(indexes.get(name, ())))
+            self.objects[name] = self._found(row, columns.get(name, {}), indexes.get(name, {}))
 
     def normal(self, texts: Iterable[str]) -> dict[str, str]:
         """SELECTs as this server prints them, which is how it lists those it has; without the database's name."""
@@ -90,7 +91,7 @@ class Snapshot:
         return {text: self._unqualified(normal) for text, (normal,) in zip(distinct, rows, strict=True)}
 
     def _found(
-        self, row: Mapping[str, Any], columns: Mapping[str, ColumnDefinition], indexes: frozenset[str]
+        self, row: Mapping[str, Any], columns: Mapping[str, ColumnDefinition], indexes: Mapping[str, str]
     ) -> Found:
         ttl, target = _TTL.search(row["engine_full"]), _TARGET.match(row["create_table_query"])
         settings = _SETTING.findall(row["engine_full"].rpartition(" SETTINGS ")[2])
@@ -104,7 +105,7 @@ class Snapshot:
             target[1] if target else "",
             self._unqualified(row["query"]),
             MappingProxyType(dict(columns)),
-            indexes,
+            MappingProxyType(dict(indexes)),
         )
 
     def _unqualified(self, query: str) -> str:
