@@ -120,15 +120,17 @@ def _schema_step(url: DestinationURL, settings: Settings, *, create: bool) -> Ca
 
 
 def _apply_schema(client: Any, settings: StoreSettings) -> None:
-    """Apply the migrations and the settings. A column that cannot be as the settings say costs no events."""
+    """Apply the migrations and the settings. What the settings ask for and cannot be had costs no events."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
     from activitylog.store import apply, pending
 
     try:
         apply(client, settings)
-    except SchemaError as error:
+    except (SchemaError, ClickHouseError) as error:
         if pending(client):
             raise
-        _log.error("activitylog: %s", error)
+        _log.error("activitylog: the settings of [store] were not applied: %s", error)
 
 
 _memory_engines: list[Any] = []

@@ -44,6 +44,7 @@ COLUMN_TYPES: Final = (
     "DateTime64(6, 'UTC')",
 )
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_ASCII: Final = re.compile(r"[\x20-\x7e]+")
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -109,6 +110,12 @@ def _check_tiers(settings: StoreSettings) -> None:
             f"cold_after_days ({cold}) is not less than retention_days ({kept}).",
             hint="Parts would be dropped before they move.",
         )
+    rollups = settings.rollup_retention_days
+    if rollups is not None and (kept is None or rollups < kept):
+        raise ConfigurationError(
+            f"rollup_retention_days ({rollups}) is less than retention_days ({kept or 'for ever'}).",
+            hint="Roll-ups last at least as long as the events that they sum up.",
+        )
 
 
 def _one_of(*accepted: str) -> Any:
@@ -142,6 +149,11 @@ def _columns(key: str, value: Any) -> Mapping[str, str]:
     ours = {known.attribute: known.column for known in FIELDS if known.column}
     taken: dict[str, str] = {}
     for attribute, kind in value.items():
+        if isinstance(kind, Mapping):
+            raise ConfigurationError(
+                f"{attribute!r} is a table, not a type.",
+                hint=f'Write the attribute in quotes: "{attribute}.{next(iter(kind), "id")}" = "String".',
+            )
         if kind not in COLUMN_TYPES:
             raise ConfigurationError(
                 f"the type of the column for {attribute!r} is {kind!r}.",
@@ -151,11 +163,11 @@ def _columns(key: str, value: Any) -> Mapping[str, str]:
             raise ConfigurationError(
                 f"{attribute!r} has the column {ours[attribute]} already.", hint="Leave it out of [store.columns]."
             )
-        name = column_name(attribute)
+        name = column_name(attribute) if isinstance(attribute, str) and _ASCII.fullmatch(attribute) else ""
         if not _IDENTIFIER.fullmatch(name):
             raise ConfigurationError(
                 f"{attribute!r} gives no name for a column.",
-                hint="It needs a letter, and letters and digits only.",
+                hint="Accepted: printing ASCII characters, of which the first letter or digit is a letter.",
             )
         other = _RESERVED.get(name.lower()) or taken.get(name.lower())
         if other:

@@ -18,6 +18,10 @@ The column is computed from the map of attributes, by the engine::
 - **The attribute stays in the map**, so ``LogAttributes['order.id']`` answers as before. A text that the type
   cannot hold (``'n/a'`` for a number) is 0, the nil UUID or 1970, never an error that would stop inserts: the
   map has the text, and ``mapContains(Attributes, 'order.id')`` tells 0 from absent.
+- **The copy costs**, measured on two million events of 14.7 bytes of which three in five had the attribute: 5.1
+  bytes an event for a random order id of 16 digits shared by a few events, and 0.7 for its index; 1.5 for a
+  number up to 20,000; 0.3 for a word of three. Looking for one order took 5 ms of CPU instead of 54 by
+  ``Attributes`` and 430 by ``LogAttributes``; summing the number 21 instead of 199.
 """
 
 from __future__ import annotations

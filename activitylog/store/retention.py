@@ -18,8 +18,8 @@ of the owner's, which stays where the settings say nothing.
 ``MODIFY TTL`` alone concerns parts that are written or merged from then on. The old ones, of months that are
 done with merging, would stay for ever; so the engine is told to work out their ages, too
 (``materialize_ttl_after_modify``). That is a mutation, but one that reads the column of time only and hard-links
-the files (``ttl_only_drop_parts`` and ``materialize_ttl_recalculate_only``). Only parts in the engine's compact form,
-which are under 10 MB, are written anew.
+the files (``ttl_only_drop_parts`` and ``materialize_ttl_recalculate_only``). Only parts in the engine's compact
+form, which are under 10 MB, are written anew.
 """
 
 from __future__ import annotations

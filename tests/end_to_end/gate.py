@@ -29,8 +29,8 @@ class Gate:
         self,
         port: int,
         *,
-        before: Callable[[str], bool | None] = _nothing,
-        after: Callable[[str], None] = _nothing,
+        before: Callable[[str], object] = _nothing,
+        after: Callable[[str], object] = _nothing,
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"

@@ -200,7 +200,7 @@ class TestUpgradeWhileRowsComeIn:
         )
         writer = Writer(database)
         try:
-            codes = []
+            codes: list[int] = []
             while not codes or codes[-1] == -signal.SIGKILL:
                 applier = _applier(_through(gate, database), folder)
                 _, errors = applier.communicate(timeout=60)

@@ -42,13 +42,14 @@ class TestTTL:
         apply(chdb_client, StoreSettings(retention_days=30))
         assert _ttl(chdb_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(30)"
         assert [str(difference) for difference in diff(chdb_client, StoreSettings())] == [
-            "the TTL of activity_events is toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(30); it should be none"
+            "the TTL of activity_events is "
+            "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(30); it should be none"
         ]
         apply(chdb_client, StoreSettings())
         assert _ttl(chdb_client) == ""
 
     def test_one_of_the_owners_stays(self, chdb_client: Any) -> None:
-        """Where the settings say nothing, a TTL that we did not set is no difference; where they do, they win."""
+        """Where the settings say nothing, a TTL that is not ours is left alone; where they do, they win."""
         apply(chdb_client)
         chdb_client.command("ALTER TABLE activity_events MODIFY TTL toDate(Timestamp) + INTERVAL 3 YEAR")
         assert apply(chdb_client, StoreSettings()) == []
@@ -176,7 +177,7 @@ class TestColdVolume:
     def test_old_parts_move_to_it(self, tmp_path: Path) -> None:
         """
         A table that was there before gets the policy and the TTL; the old part moves to the other disk, the one
-        that is too old goes, the young one stays. In a process of its own: the engine reads its configuration once.
+        that is too old goes, the young one stays. In a process of its own, which reads this configuration.
         """
         (tmp_path / "far").mkdir()
         configuration = tmp_path / "policy.xml"
