@@ -11,6 +11,7 @@ import click
 
 from activitylog.cli.errors import FAILED
 from activitylog.cli.schema_access import access
+from activitylog.cli.schema_backfill import backfill
 from activitylog.cli.schema_size import size
 from activitylog.cli.store_option import Store, choose_store, existing_store, note_store, open_store, url_option
 from activitylog.cli.tables import print_json
@@ -32,6 +33,7 @@ def schema() -> None:
 
 schema.add_command(size)
 schema.add_command(access)
+schema.add_command(backfill)
 
 
 @schema.command()

@@ -1,7 +1,7 @@
 """
 The store: the tables of activity in ClickHouse, and how to reach them. Knows ClickHouse, not the chain.
 
-    client -> migrations -> definitions, snapshot -> differences -> schema, plan
+    client -> migrations -> definitions, snapshot -> rollups, differences -> schema, plan
 
 ``columns`` is what the exporter has to know of the tables, as plain data.
 """
@@ -11,6 +11,7 @@ from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE, column_mapping
 from activitylog.store.differences import Difference
 from activitylog.store.migrations import Migration, migrations, pending
 from activitylog.store.plan import Step, apply, create_database, plan
+from activitylog.store.rollups import Missing, backfill, missing
 from activitylog.store.schema import check, check_writable, diff, show
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "INGEST_TABLE",
     "Difference",
     "Migration",
+    "Missing",
     "Step",
     "apply",
+    "backfill",
     "check",
     "check_unlocked",
     "check_writable",
@@ -29,6 +32,7 @@ __all__ = [
     "diff",
     "holder",
     "migrations",
+    "missing",
     "pending",
     "plan",
     "show",

@@ -19,9 +19,10 @@ Nothing here locks, because ClickHouse has no lock that a killed process would l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE
@@ -41,16 +42,25 @@ from activitylog.store.migrations import (
     records_steps,
 )
 from activitylog.store.rendering import statements
+from activitylog.store.rollups import backfill
 from activitylog.store.snapshot import Snapshot
 from activitylog.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+_log: Final = logging.getLogger("activitylog")
+
 #: Fills the target of a new view over ``activity_events`` with the rows that were there before the view. Called
 #: with a client and the view; perhaps again after a crash, perhaps by two processes at once, perhaps where the
 #: target is full already: it must add only what is missing.
-Fill = Callable[["Client", Definition], None]
+Fill = Callable[["Client", Definition], object]
+
+
+def fill_rollup(client: Client, view: Definition) -> None:
+    """Give the view's target the rows that were there before; what others keep it from is `schema backfill`'s."""
+    for day in backfill(client, targets=[view.target]):
+        _log.warning("activitylog: %s, since others insert into that day. Run: activitylog schema backfill", day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,7 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
     ]
 
 
-def apply(client: Client, settings: StoreSettings | None = None, *, fill: Fill | None = None) -> list[Step]:
+def apply(client: Client, settings: StoreSettings | None = None, *, fill: Fill | None = fill_rollup) -> list[Step]:
     """
     Bring the client's current database up to date.
 

@@ -30,15 +30,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.migrations import migrations
+from activitylog.store.definitions import Definition, definitions
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_VIEW: Final = re.compile(
-    rf"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+) AS\s+(SELECT\b.*FROM {EVENTS_TABLE} AS events\b.*);",
-    re.DOTALL,
-)
 _CONDITION: Final = re.compile(r"\nWHERE (.*?)\nGROUP BY", re.DOTALL)
 _AGGREGATE: Final = re.compile(r"SimpleAggregateFunction\((\w+), (.*)\)")
 #: Days that the roll-ups' times can hold (32 bits of seconds); rows beyond are not looked at.
@@ -100,13 +96,13 @@ class Missing:
 @cache
 def rollups() -> tuple[RollUp, ...]:
     """The roll-ups that the SQL files define, in their order."""
-    found = (_VIEW.search(migration.sql) for migration in migrations())
-    return tuple(_rollup(*view.groups()) for view in found if view is not None)
+    views = (view for view in definitions() if view.kind == "materialized view" and view.reads(EVENTS_TABLE))
+    return tuple(_rollup(view) for view in views)
 
 
-def _rollup(view: str, target: str, select: str) -> RollUp:
-    condition = _CONDITION.search(select)
-    return RollUp(view, target, select, condition[1].strip() if condition else "1")
+def _rollup(view: Definition) -> RollUp:
+    condition = _CONDITION.search(view.query)
+    return RollUp(view.name, view.target, view.query, condition[1].strip() if condition else "1")
 
 
 def missing(

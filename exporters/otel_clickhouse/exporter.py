@@ -38,6 +38,7 @@ from otel_clickhouse.schema import create_otel_logs, quoted_table
 INSERT_SETTINGS: Final[Mapping[str, Any]] = {
     "async_insert": 0,  # the default since 26.2; it would merge batches and lose their tokens
     "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "distributed_foreground_insert": 1,  # on a cluster: the answer is that of the shards, not of a queue on disk
     "throw_on_max_partitions_per_insert_block": 0,  # an import may span years
 }
 

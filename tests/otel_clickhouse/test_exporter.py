@@ -60,6 +60,7 @@ class TestExport:
         assert INSERT_SETTINGS == {
             "async_insert": 0,
             "deduplicate_blocks_in_dependent_materialized_views": 1,
+            "distributed_foreground_insert": 1,
             "throw_on_max_partitions_per_insert_block": 0,
         }
         assert exporter.dropped() == {}
@@ -324,6 +325,7 @@ class TestOverTheWire:
         assert {name: sent[name] for name in (*INSERT_SETTINGS, "max_memory_usage", "database")} == {
             "async_insert": "0",
             "deduplicate_blocks_in_dependent_materialized_views": "1",
+            "distributed_foreground_insert": "1",
             "throw_on_max_partitions_per_insert_block": "0",
             "max_memory_usage": "1000000000",
             "database": "logs",

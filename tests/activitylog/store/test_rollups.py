@@ -160,6 +160,21 @@ class TestBackfill:
         ]
         _assert_exact(store)
 
+    def test_an_upgrade_fills_them(self, chdb_client: Any) -> None:
+        """A store from before the roll-ups has them after `apply`, with every row of before; cut off, too."""
+        for migration in migrations()[:3]:
+            chdb_client.command(migration.sql)
+        _insert(chdb_client, _rows(400))
+
+        def killed(client: Any, view: Any) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            apply(chdb_client, fill=killed)
+        _insert(chdb_client, _rows(50))
+        apply(chdb_client)
+        _assert_exact(chdb_client)
+
     def test_nothing_to_do(self, store: Any) -> None:
         """Where nothing is missing nothing is inserted."""
         _insert(store, _rows(300))
