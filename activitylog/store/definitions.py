@@ -146,8 +146,13 @@ def creates_view(step: Migration) -> bool:
     return created is not None and created["kind"] == "MATERIALIZED VIEW"
 
 
-def changes_query(step: Migration) -> bool:
-    """Whether a step gives a view another query."""
+def is_superseded(step: Migration, steps: Iterable[Migration]) -> bool:
+    """Whether a step sets the query of a view that a later one of these steps sets again."""
+    later = (other for other in steps if other.number > step.number and _sets_query(other))
+    return _sets_query(step) and changed_object(step) in map(changed_object, later)
+
+
+def _sets_query(step: Migration) -> bool:
     altered = _ALTER.match(bare(step.sql))
     return altered is not None and altered.string[altered.end() :].startswith("MODIFY QUERY")
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.definitions import Definition, changed_object, changes_query, creates_view, definitions
+from activitylog.store.definitions import Definition, changed_object, creates_view, definitions, is_superseded
 from activitylog.store.differences import (
     Difference,
     definition_differences,
@@ -140,7 +140,7 @@ def apply(client: Client, settings: StoreSettings | None = None, *, fill: Fill |
             kept, and recorded; applying again continues with it.
     """
     done = [step for step in plan(client, settings) if _run(client, step, fill)]
-    if settings is not None:
+    if settings is not None and settings.columns:
         _check_columns(client, settings)
     return done
 
@@ -159,16 +159,10 @@ def _run(client: Client, step: Step, fill: Fill | None) -> bool:
 
 
 def _migration_step(migration: Migration, settings: StoreSettings) -> Step:
-    if _is_superseded(migration):
+    if is_superseded(migration, migrations()):
         return Step(str(migration), (), migration)
     name = changed_object(migration) if creates_view(migration) else ""
     return Step(str(migration), tuple(statements(migration.sql, settings)), migration, _filled(name))
-
-
-def _is_superseded(migration: Migration) -> bool:
-    """Whether a later file sets the same view's query."""
-    later = (other for other in migrations() if other.number > migration.number and changes_query(other))
-    return changes_query(migration) and changed_object(migration) in map(changed_object, later)
 
 
 def _filled(name: str) -> Definition | None:

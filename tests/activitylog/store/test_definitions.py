@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from activitylog.store.definitions import ColumnDefinition, Definition, IndexDefinition, definitions, fold
+from activitylog.store.definitions import (
+    ColumnDefinition,
+    Definition,
+    IndexDefinition,
+    definitions,
+    fold,
+    is_superseded,
+)
 from activitylog.store.migrations import Migration
 
 
@@ -134,3 +141,22 @@ class TestFold:
         """Which views see the rows of a table; a name that begins like it is another table."""
         (view,) = _fold("CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t AS SELECT 1 FROM activity_events_ingest;")
         assert (view.reads("activity_events"), view.reads("activity_events_ingest")) == (False, True)
+
+
+class TestIsSuperseded:
+    def test_of_two_queries_for_one_view_the_first(self) -> None:
+        """Only the last query of a view is ever run: a slow applier never puts an old one back."""
+        steps = [
+            Migration(number, "step", sql, "")
+            for number, sql in enumerate(
+                [
+                    "CREATE MATERIALIZED VIEW IF NOT EXISTS a TO t AS SELECT 1;",
+                    "-- why\nALTER TABLE a MODIFY QUERY SELECT 2;",
+                    "ALTER TABLE b MODIFY QUERY SELECT 3;",
+                    "ALTER TABLE a ADD COLUMN IF NOT EXISTS c UInt8;",
+                    "ALTER TABLE a MODIFY QUERY SELECT 4;",
+                ],
+                1,
+            )
+        ]
+        assert [is_superseded(step, steps) for step in steps] == [False, True, False, False, False]

@@ -62,17 +62,6 @@ class TestPlan:
         assert [step.migration for step in apply(chdb_client, _SETTINGS)] == list(migrations())
         assert diff(chdb_client, _SETTINGS) == []
 
-    def test_of_two_queries_for_one_view_the_last_is_run(self) -> None:
-        """A slow applier never puts an old query in the place of a new one: the old step is recorded, not run."""
-        queries = [step for step in plan(None) if step.migration and "MODIFY QUERY" in step.migration.sql]
-        by_view: dict[str, list[Step]] = {}
-        for step in queries:
-            assert step.migration is not None
-            name = step.migration.sql.partition("ALTER TABLE ")[2].split()[0]
-            by_view.setdefault(name, []).append(step)
-        for steps in by_view.values():
-            assert [bool(step.statements) for step in steps] == [False] * (len(steps) - 1) + [True]
-
     def test_create_database_quotes(self) -> None:
         """A name with odd characters is one name."""
         assert create_database("a`b-c") == ["CREATE DATABASE IF NOT EXISTS `a\\`b-c`"]
