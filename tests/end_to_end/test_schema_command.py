@@ -175,3 +175,29 @@ class TestOnFirstUse:
     def test_the_default_is_the_default(self) -> None:
         """What an empty table [store] means is what no table means."""
         assert parse_store({}) == StoreSettings()
+
+
+@pytest.mark.slow
+class TestBackfill:
+    def test_rows_that_a_view_missed(self, tmp_path: Path) -> None:
+        """What a roll-up lacks is listed, then inserted; after that nothing is missing."""
+        assert run("apply", cwd=tmp_path).code == 0
+        script = """
+import sys
+from activitylog.store import connect, migrations
+client = connect(sys.argv[1])
+client.command("DROP TABLE activity_events_hourly_mv")
+client.command("INSERT INTO activity_events (Timestamp, EventName) VALUES ('2026-03-01 10:00:00', 'a.b')")
+client.command(next(one.sql for one in migrations() if one.name == "activity_events_hourly_mv"))
+client.close()
+"""
+        store = f"chdb://{tmp_path}/activitylog-data"
+        subprocess.run([sys.executable, "-c", script, store], check=True, timeout=120)
+        lacking = "activity_events_hourly counts 0 of 1 rows of 2026-03-01"
+        assert run("backfill", "--dry-run", cwd=tmp_path).out == f"{lacking}\n"
+        done = run("backfill", cwd=tmp_path)
+        assert (done.code, done.out) == (0, f"{lacking}\nrepaired: 1 of 1\n")
+        again = json.loads(run("backfill", "--json", cwd=tmp_path).out)
+        assert (again["missing"], again["unsettled"]) == ([], [])
+        day = json.loads(run("backfill", "--day", "2026-03-01", "--json", cwd=tmp_path).out)
+        assert day["missing"] == []
