@@ -120,13 +120,17 @@ def _schema_step(url: DestinationURL, settings: Settings, *, create: bool) -> Ca
 
 
 def _apply_schema(client: Any, settings: StoreSettings) -> None:
-    """Apply the migrations and the settings. What the settings ask for and cannot be had costs no events."""
+    """
+    Apply the migrations and the settings. What the settings ask for and cannot be had costs no events.
+
+    A process without ``[store]`` leaves alone what settings decide: it may lack the file that another one has.
+    """
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     from activitylog.store import apply, pending
 
     try:
-        apply(client, settings)
+        apply(client, settings if settings != StoreSettings() else None)
     except (SchemaError, ClickHouseError) as error:
         if pending(client):
             raise

@@ -25,6 +25,9 @@ _OTHER_TYPE: Final = (
     "a column is not converted: make [store.columns] say what it is, or rename the old one with "
     "ALTER TABLE ... RENAME COLUMN"
 )
+_DROPPED: Final = (
+    "somebody dropped it: restore it, or delete its step from activity_schema_migrations and apply again"
+)
 _OTHER_INDEX: Final = "drop it with ALTER TABLE ... DROP INDEX: apply makes it anew"
 
 
@@ -68,11 +71,10 @@ def definition_differences(definition: Definition, actual: Found | None, snapsho
     if definition.kind != "table":
         return list(_view_differences(definition, actual, snapshot))
     if actual is None:
-        advice = (
-            "somebody dropped it: restore it, or delete its step from activity_schema_migrations and apply again"
-        )
-        return [Difference(definition.name, "a table", advice=advice)]
+        return [Difference(definition.name, "a table", advice=_DROPPED)]
+    hidden = [Difference(definition.name, "a Distributed table", advice=_DROPPED)] if actual.hidden else []
     return [
+        *hidden,
         *_column_differences(definition.name, definition.columns, actual, snapshot),
         *_index_differences(definition.name, definition.indexes, actual, snapshot),
         *_window_differences(definition, actual),

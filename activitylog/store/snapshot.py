@@ -2,17 +2,19 @@
 What a database has: its tables, views, columns and indexes, as the engine lists them.
 
 Only system tables are read, so an insert-only writer and a read-only analyst can ask, too (and see what they were
-granted).
+granted). On a cluster what is looked at is this server's: its local tables, under the names that the files give
+them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from activitylog.store.cluster import SHARDING_KEYS, local_table
 from activitylog.store.definitions import ColumnDefinition
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _TTL: Final = re.compile(r" TTL (.*?)(?: SETTINGS |$)")
 _TARGET: Final = re.compile(r"^CREATE MATERIALIZED VIEW \S+(?: UUID '[^']*')? TO (?:\S+\.)?(\w+)")
+_LOCAL: Final = re.compile(rf"\b({'|'.join(SHARDING_KEYS)})_local\b")
 _SETTING: Final = re.compile(r"(\w+) = (\w+|'[^']*')")
 _TABLES: Final = """
 SELECT
@@ -46,6 +49,7 @@ class Found:
         settings: by name, those that the table has of its own.
         target: of a materialized view, the table that it fills.
         query: of a view, as the engine prints it in one line, without the database's name.
+        hidden: on a cluster, the local table is there, but not the Distributed one over it.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Found:
     query: str = ""
     columns: Mapping[str, ColumnDefinition] = field(default_factory=lambda: MappingProxyType({}))
     indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    hidden: bool = False
 
 
 class Snapshot:
@@ -81,6 +86,9 @@ class Snapshot:
         for row in client.query(_TABLES).named_results():
             name = row["name"]
             self.objects[name] = self._found(row, columns.get(name, {}), indexes.get(name, {}))
+        for name in SHARDING_KEYS:
+            if local := self.objects.get(local_table(name)):
+                self.objects[name] = replace(local, name=name, hidden=name not in self.objects)
 
     def normal(self, texts: Iterable[str]) -> dict[str, str]:
         """SELECTs as this server prints them, which is how it lists those it has; without the database's name."""
@@ -102,7 +110,7 @@ class Snapshot:
             row["storage_policy"],
             ttl[1] if ttl else "",
             MappingProxyType(dict(settings)),
-            target[1] if target else "",
+            _plain_names(target[1]) if target else "",
             self._unqualified(row["query"]),
             MappingProxyType(dict(columns)),
             MappingProxyType(dict(indexes)),
@@ -110,4 +118,9 @@ class Snapshot:
 
     def _unqualified(self, query: str) -> str:
         name = re.escape(self._database)
-        return re.sub(rf"(?<![\w`.])(?:{name}|`{name}`)\.", "", query)
+        return _plain_names(re.sub(rf"(?<![\w`.])(?:{name}|`{name}`)\.", "", query))
+
+
+def _plain_names(text: str) -> str:
+    """Local tables under the names that the files give them."""
+    return _LOCAL.sub(r"\1", text)

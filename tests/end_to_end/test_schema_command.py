@@ -172,6 +172,18 @@ class TestOnFirstUse:
         assert said in caplog.text
         assert self._query(url, "SELECT OrderId FROM activity_events") == [("7",)]
 
+    @pytest.mark.server
+    def test_a_process_without_settings_keeps_the_retention(self, url: str) -> None:
+        """Who has no [store] does not take away the TTL that another one set."""
+        client = connect(url, create_database=True)
+        apply(client, parse_store({"retention_days": 400}))
+        client.close()
+        activitylog.configure(url, create_schema=True)
+        activitylog.emit("order.placed", **_order("8"))
+        assert activitylog.flush().delivered == 1
+        ((created,),) = self._query(url, "SHOW CREATE TABLE activity_events")
+        assert "toIntervalDay(400)" in created
+
     def test_the_default_is_the_default(self) -> None:
         """What an empty table [store] means is what no table means."""
         assert parse_store({}) == StoreSettings()

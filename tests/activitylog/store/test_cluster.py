@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError
 from activitylog.queries.question import questions
-from activitylog.store import migrations
+from activitylog.store import diff, migrations
 from activitylog.store.cluster import SHARDING_KEYS, local_table, on_cluster
 from activitylog.store.definitions import definitions
-from activitylog.store.migrations import _CREATE_RECORD
+from activitylog.store.differences import rendered
+from activitylog.store.migrations import _CREATE_RECORD, record_statement
 from activitylog.store.rendering import statements
 from activitylog.store_settings import StoreSettings
 from tests.activitylog.store.cluster_engine import ClusterEngine, EngineError
@@ -53,6 +54,36 @@ def without_replication(statement: str, cluster: str = "main") -> str:
         r"non_replicated_deduplication_window = \1",
         plain,
     )
+
+
+class TestDifferences:
+    """What ``diff`` says of a server of a cluster."""
+
+    def test_local_tables(self, chdb_client: Any) -> None:
+        """Its local tables and the views between them are compared with the files; only what is wrong is named."""
+        for statement in RENDERED:
+            if "ENGINE = Distributed" in statement:
+                # Something with its columns in its place: no cluster is configured here.
+                chdb_client.command(with_replication(statement).partition("ENGINE =")[0] + "ENGINE = Null")
+            elif not _alters_distributed(statement):
+                chdb_client.command(without_replication(statement))
+        for migration in migrations():
+            chdb_client.command(record_statement(migration))
+        assert diff(chdb_client, ON_MAIN) == []
+
+        chdb_client.command("ALTER TABLE activity_events_local DROP INDEX idx_actor")
+        chdb_client.command("DROP TABLE activity_counters")
+        index, distributed = diff(chdb_client, ON_MAIN)
+        assert index.where == "the index activity_events.idx_actor"
+        assert (distributed.where, distributed.expected) == ("activity_counters", "a Distributed table")
+        (repair,) = rendered(index, ON_MAIN)
+        assert repair.startswith("ALTER TABLE activity_events_local ON CLUSTER `main` ADD INDEX IF NOT EXISTS")
+
+
+def _alters_distributed(statement: str) -> bool:
+    """An ALTER of the Distributed table, beside the one of its local table."""
+    found = re.search(r"ALTER TABLE (\w+) ON", statement)
+    return found is not None and found[1] in SHARDING_KEYS
 
 
 class TestStatements:
