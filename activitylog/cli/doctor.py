@@ -113,10 +113,9 @@ def _print_problem(finding: Finding) -> None:
 def _paragraph(text: str, first: str, rest: str | None = None) -> None:
     from activitylog.cli.tables import terminal_width
 
-    width = min(terminal_width(sys.stdout) or 100, 100)
     lines = textwrap.wrap(
         clean(text),
-        width,
+        min(terminal_width(sys.stdout) or 100, 100),
         initial_indent=first,
         subsequent_indent=first if rest is None else rest,
         break_long_words=False,
@@ -137,6 +136,6 @@ def _print_others(found: Sequence[Finding]) -> None:
     width = max((len(finding.check) for finding in (*fine, *skipped)), default=0)
     for heading, findings in (("ok", fine), ("skipped", skipped)):
         for finding in findings:
-            _paragraph(f"{finding.check:<{width}}  {finding.found}", f"{heading:<9}", " " * (11 + width))
+            _paragraph(finding.found, f"{heading:<9}{finding.check:<{width}}  ", " " * (11 + width))
         if findings:
             sys.stdout.write("\n")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TABLES: Final = ("table", "rows", "bytes", "compression", "bytes_per_row", "parts", "partitions")
 _COLUMNS: Final = ("what", "kind", "bytes", "bytes_per_row", "uncompressed_bytes")
 _PARTITIONS: Final = ("table", "partition", "rows", "bytes", "parts", "oldest", "newest", "disk")
+_MOST_COLUMNS: Final = 25
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _EXAMPLES: Final = """\b
 Examples:
@@ -76,19 +77,28 @@ def _show(client: Client, url: str, *, as_json: bool, columns: bool, partitions:
     if as_json:
         print_json({"url": url, **plain(found)})
         return
-    print_rows(rows_of(found.tables, _TABLES), title="tables")
+    print_rows(rows_of([table for table in found.tables if table.parts or table.rows], _TABLES), title="tables")
     if found.events is None:
         sys.stdout.write(f"There is no table {EVENTS_TABLE}; `activitylog schema apply` creates it.\n")
         return
     _print_facts(found)
     if columns:
-        print_rows(rows_of(found.columns, _COLUMNS), title=f"bytes of {EVENTS_TABLE}", bars="bytes")
+        _print_columns(found)
     if partitions:
         print_rows(rows_of(found.partitions, _PARTITIONS), title="partitions")
     where = "" if found.top_events_source == "rollup" else " (counted in the table)"
     print_rows(
         rows_of(found.top_events, ("event", "events", "percent")), title=f"top events{where}", bars="events"
     )
+
+
+def _print_columns(found: Statistics) -> None:
+    from activitylog.cli.tables import print_rows
+
+    shown, rest = found.columns[:_MOST_COLUMNS], found.columns[_MOST_COLUMNS:]
+    print_rows(rows_of(shown, _COLUMNS), title=f"bytes of {EVENTS_TABLE}", bars="bytes")
+    if rest:
+        sys.stdout.write(f" and {len(rest)} smaller ones, {size(sum(item.bytes for item in rest))}; --json has all\n")
 
 
 def _print_facts(found: Statistics) -> None:
@@ -98,7 +108,7 @@ def _print_facts(found: Statistics) -> None:
     width = terminal_width(sys.stdout) or 10_000
     print_title("store")
     for name, text in _facts(found):
-        sys.stdout.write(fitted(visible(f"  {name:<14}{text}"), width) + "\n")
+        sys.stdout.write(fitted(visible(f"  {name:<16}{text}"), width) + "\n")
 
 
 def _facts(found: Statistics) -> Iterator[tuple[str, str]]:

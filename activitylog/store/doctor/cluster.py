@@ -1,13 +1,14 @@
 """Replication, and what a Distributed table still has to send. Nothing of it exists on a single server."""
 
+# ruff: noqa: S608 - names are quoted, values are parameters or literals; what is shown is not run here
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
+from activitylog.store.doctor.commands import changing, literal, name, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning, worst
-from activitylog.store.watch.asking import quoted
 
 
 def ask_replicas(examined: Examined) -> list[dict[str, Any]]:
@@ -15,8 +16,8 @@ def ask_replicas(examined: Examined) -> list[dict[str, Any]]:
     if not any(table.engine.startswith("Replicated") for table in examined.database.tables.values()):
         raise Skip("no table of the database is replicated")
     return examined.database.rows(
-        "SELECT table, is_readonly, is_session_expired, absolute_delay, queue_size, active_replicas, total_replicas, "
-        "lost_part_count, last_queue_update_exception, zookeeper_exception FROM system.replicas "
+        "SELECT table, is_readonly, is_session_expired, absolute_delay, queue_size, active_replicas, "
+        "total_replicas, lost_part_count, last_queue_update_exception, zookeeper_exception FROM system.replicas "
         "WHERE database = currentDatabase() ORDER BY table"
     )
 
@@ -29,10 +30,15 @@ def judge_replicas(rows: Sequence[dict[str, Any]]) -> Verdict:
 
 def _replica_problems(row: dict[str, Any]) -> list[Verdict]:
     table = row["table"]
-    restart = (f"SYSTEM RESTART REPLICA {quoted(table)}", "SELECT * FROM system.zookeeper_connection")
+    restart = (
+        changing(f"SYSTEM RESTART REPLICA {name(table)}"),
+        reading("SELECT * FROM system.zookeeper_connection"),
+    )
     queue = (
-        f"SELECT type, num_tries, last_exception, postpone_reason FROM system.replication_queue WHERE table = '{table}' "
-        "ORDER BY create_time LIMIT 20",
+        reading(
+            "SELECT type, num_tries, last_exception, postpone_reason FROM system.replication_queue "
+            f"WHERE table = {literal(table)} ORDER BY create_time LIMIT 20"
+        ),
     )
     problems = []
     if row["is_readonly"] or row["is_session_expired"]:
@@ -50,7 +56,7 @@ def _replica_problems(row: dict[str, Any]) -> list[Verdict]:
         problems.append(
             warning(
                 f"{table}: {row['active_replicas']} of {row['total_replicas']} replicas are active",
-                do=(f"SELECT replica_is_active FROM system.replicas WHERE table = '{table}'",),
+                do=(reading(f"SELECT replica_is_active FROM system.replicas WHERE table = {literal(table)}"),),
             )
         )
     return problems
@@ -59,8 +65,8 @@ def _replica_problems(row: dict[str, Any]) -> list[Verdict]:
 REPLICAS: Final = Check(
     "replication",
     "Replication",
-    "A replica that is behind answers with old rows; one that is read-only refuses inserts; with one replica left, the "
-    "next failure is a loss.",
+    "A replica that is behind answers with old rows, one that is read-only refuses inserts; with one replica left "
+    "the next failure is a loss.",
     ask_replicas,
     judge_replicas,
 )
@@ -72,7 +78,8 @@ def ask_distribution(examined: Examined) -> list[dict[str, Any]]:
         raise Skip("the database has no Distributed table")
     return examined.database.rows(
         "SELECT table, is_blocked, error_count, data_files, data_compressed_bytes AS bytes, broken_data_files, "
-        "last_exception FROM system.distribution_queue WHERE database = currentDatabase() ORDER BY table, data_path"
+        "last_exception FROM system.distribution_queue WHERE database = currentDatabase() "
+        "ORDER BY table, data_path"
     )
 
 
@@ -87,7 +94,10 @@ def judge_distribution(rows: Sequence[dict[str, Any]]) -> Verdict:
                     f"{table} set {plural(row['broken_data_files'], 'file')} of rows aside as broken",
                     " ".join(row["last_exception"].split())[:200],
                     do=(
-                        "SELECT data_path, last_exception FROM system.distribution_queue WHERE broken_data_files > 0",
+                        reading(
+                            "SELECT data_path, last_exception FROM system.distribution_queue "
+                            "WHERE broken_data_files > 0"
+                        ),
                     ),
                 )
             )
@@ -97,8 +107,8 @@ def judge_distribution(rows: Sequence[dict[str, Any]]) -> Verdict:
                     f"{table} has {plural(row['data_files'], 'file')} ({row['bytes']:,} bytes) to send",
                     *([" ".join(row["last_exception"].split())[:200]] if row["last_exception"] else []),
                     do=(
-                        f"SYSTEM START DISTRIBUTED SENDS {quoted(table)}",
-                        f"SYSTEM FLUSH DISTRIBUTED {quoted(table)}",
+                        changing(f"SYSTEM START DISTRIBUTED SENDS {name(table)}"),
+                        changing(f"SYSTEM FLUSH DISTRIBUTED {name(table)}"),
                     ),
                 )
             )

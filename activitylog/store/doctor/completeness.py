@@ -3,6 +3,7 @@ Is everything there, once? Roll-ups against the table, event ids against each ot
 missing. All three look at the newest days only, unless asked to be thorough: they read rows.
 """
 
+# ruff: noqa: S608 - names are quoted, values are parameters or literals; what is shown is not run here
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.doctor.commands import APPLY, literal, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning
 from activitylog.store.watch.asking import ACTOR_TABLE, COUNTERS_TABLE, HOURLY_TABLE, Database, quoted
@@ -90,7 +92,7 @@ def _since(database: Database, recent_days: int) -> datetime | None:
 def _newest(database: Database) -> datetime | None:
     """The newest event's time, or now when that is earlier. None without events."""
     found = database.row(
-        "SELECT count() AS rows, least(max(Timestamp), now64(9, 'UTC')) AS newest FROM " + quoted(database.events)
+        f"SELECT count() AS rows, least(max(Timestamp), now64(9, 'UTC')) AS newest FROM {quoted(database.events)}"
     )
     newest: datetime | None = found["newest"] if found["rows"] else None
     return newest
@@ -134,7 +136,7 @@ def judge_rollups(days: Sequence[MissingDay]) -> Verdict:
         ),
         *((f"and {len(days) - _SHOWN} more",) if len(days) > _SHOWN else ()),
         do=(
-            "activitylog schema apply --url URL",
+            APPLY,
             "# It makes views that are missing; missed rows are added afterwards.",
         ),
     )
@@ -143,8 +145,8 @@ def judge_rollups(days: Sequence[MissingDay]) -> Verdict:
 ROLLUPS: Final = Check(
     "rollups",
     "Rows that the views missed",
-    "Charts, top lists and statistics come from the roll-ups: what a view missed is missing there for ever, while the "
-    "table has it.",
+    "Charts, top lists and statistics come from the roll-ups: what a view missed is missing there for ever, while "
+    "the table has it.",
     ask_rollups,
     judge_rollups,
 )
@@ -180,12 +182,12 @@ def ask_duplicates(examined: Examined) -> Duplicates:
         raise Skip("there are no events")
     since = newest - timedelta(days=1)
     rows = examined.database.row(
-        f"SELECT count() AS rows FROM {table} WHERE Timestamp >= {{since:DateTime64(9, 'UTC')}}",  # noqa: S608 - quoted
+        f"SELECT count() AS rows FROM {table} WHERE Timestamp >= {{since:DateTime64(9, 'UTC')}}",
         since=since,
     )["rows"]
     share = max(1, -(-rows // _MOST_IDS))
     found = examined.database.row(
-        "SELECT count() AS ids, sum(n) - count() AS surplus, toString(any(EventId)) AS example FROM ("  # noqa: S608
+        "SELECT count() AS ids, sum(n) - count() AS surplus, toString(any(EventId)) AS example FROM ("
         f"SELECT EventId, count() AS n FROM {table} WHERE Timestamp >= {{since:DateTime64(9, 'UTC')}} "
         "AND EventId != toUUID('00000000-0000-0000-0000-000000000000') "
         "AND cityHash64(EventId) % {share:UInt64} = 0 GROUP BY EventId HAVING n > 1)",
@@ -202,14 +204,16 @@ def judge_duplicates(found: Duplicates) -> Verdict:
     if not found.ids:
         return ok(f"none ({looked})")
     return warning(
-        f"{plural(found.ids, 'event is', 'events are')} stored more than once: {plural(found.surplus, 'row')} too many "
-        f"({looked})",
+        f"{plural(found.ids, 'event is', 'events are')} stored more than once: {plural(found.surplus, 'row')} "
+        f"too many ({looked})",
         f"one of them: {found.example}",
         do=(
-            f'activitylog sql "SELECT Timestamp, EventName, Producer, Seq, _part FROM {EVENTS_TABLE} '
-            f"WHERE EventId = '{found.example}'\" --url URL",
-            "# Rows in parts of different inserts: a Collector sent a batch again (it promises at least once), or the "
-            "window was too small. Ask with LIMIT 1 BY EventId until they are gone.",
+            reading(
+                f"SELECT Timestamp, EventName, Producer, Seq, _part FROM {EVENTS_TABLE} "
+                f"WHERE EventId = {literal(found.example)}"
+            ),
+            "# Rows in parts of different inserts: a Collector sent a batch again (it promises at least once), or "
+            "the window was too small. Ask with LIMIT 1 BY EventId until they are gone.",
         ),
     )
 
@@ -246,8 +250,8 @@ def ask_sequences(examined: Examined) -> Sequences:
     """
     Count the sequence numbers of each producer in the newest 24 hours.
 
-    What came in during the last minute is left out, since its neighbours may be on their way; a number that seems to
-    be missing is searched for outside of the day, too.
+    What came in during the last minute is left out, since its neighbours may be on their way; a number that seems
+    to be missing is searched for outside of the day, too.
     """
     table = examined.require_events()
     newest = _newest(examined.database)
@@ -255,7 +259,7 @@ def ask_sequences(examined: Examined) -> Sequences:
         raise Skip("there are no events")
     since = newest - timedelta(days=1)
     rows = examined.database.rows(
-        "SELECT Producer AS producer, min(Seq) AS first, max(Seq) AS last, groupBitmap(Seq) AS seen "  # noqa: S608
+        "SELECT Producer AS producer, min(Seq) AS first, max(Seq) AS last, groupBitmap(Seq) AS seen "
         f"FROM {quoted(table)} WHERE Timestamp >= {{since:DateTime64(9, 'UTC')}} "
         "AND Timestamp < now64(9) - INTERVAL 1 MINUTE AND Producer != '' AND Seq > 0 GROUP BY producer",
         since=since,
@@ -268,12 +272,12 @@ def ask_sequences(examined: Examined) -> Sequences:
 def _gap(examined: Examined, table: str, row: dict[str, Any], since: datetime) -> Gap:
     database = examined.database
     near = "" if _rows_of(database, table) <= _MOST_ROWS else "Timestamp >= {since:DateTime64(9, 'UTC')} AND "
-    sources = f"SELECT Seq FROM {quoted(table)} WHERE {near}Producer = {{producer:String}} AND Seq BETWEEN {{first:UInt64}} AND {{last:UInt64}}"  # noqa: E501, S608
+    these = "Producer = {producer:String} AND Seq BETWEEN {first:UInt64} AND {last:UInt64}"
+    sources = f"SELECT Seq FROM {quoted(table)} WHERE {near}{these}"
     if database.holds(COUNTERS_TABLE):
-        counters = quoted(database.local(COUNTERS_TABLE))
-        sources += f" UNION ALL SELECT Seq FROM {counters} WHERE Producer = {{producer:String}} AND Seq BETWEEN {{first:UInt64}} AND {{last:UInt64}}"  # noqa: E501, S608
+        sources += f" UNION ALL SELECT Seq FROM {quoted(database.local(COUNTERS_TABLE))} WHERE {these}"
     seen = database.row(
-        f"SELECT groupBitmap(Seq) AS seen FROM ({sources})",  # noqa: S608 - quoted
+        f"SELECT groupBitmap(Seq) AS seen FROM ({sources})",
         producer=row["producer"],
         first=row["first"],
         last=row["last"],
@@ -283,7 +287,7 @@ def _gap(examined: Examined, table: str, row: dict[str, Any], since: datetime) -
 
 
 def _rows_of(database: Database, table: str) -> int:
-    return int(database.row(f"SELECT count() AS rows FROM {quoted(table)}")["rows"])  # noqa: S608 - quoted
+    return int(database.row(f"SELECT count() AS rows FROM {quoted(table)}")["rows"])
 
 
 def judge_sequences(found: Sequences) -> Verdict:
@@ -299,11 +303,13 @@ def judge_sequences(found: Sequences) -> Verdict:
             for gap in found.gaps[:_SHOWN]
         ),
         do=(
-            'activitylog sql "SELECT before + 1 AS missing_from, Seq - 1 AS missing_to, Timestamp AS until FROM ('
-            "SELECT Seq, Timestamp, lagInFrame(Seq) OVER (ORDER BY Seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before "
-            f"FROM {EVENTS_TABLE} WHERE Producer = '{first.producer}' AND Seq >= {first.first}) "
-            'WHERE before > 0 AND Seq > before + 1" --url URL',
-            "# Dropped events are counted, with the reason, in that process's own stats(); others may be on their way.",
+            reading(
+                "SELECT before + 1 AS missing_from, Seq - 1 AS missing_to, Timestamp AS until FROM (SELECT Seq, "
+                "Timestamp, lagInFrame(Seq) OVER (ORDER BY Seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before"
+                f" FROM {EVENTS_TABLE} WHERE Producer = {literal(first.producer)} AND Seq >= {first.first}) "
+                "WHERE before > 0 AND Seq > before + 1"
+            ),
+            "# Dropped events are counted, with the reason, in its stats(); others may be on their way.",
         ),
     )
 
@@ -311,7 +317,7 @@ def judge_sequences(found: Sequences) -> Verdict:
 SEQUENCES: Final = Check(
     "sequences",
     "Gaps in sequence numbers",
-    "Each process numbers its events without gaps: a missing number is an event that was emitted and is not stored.",
+    "Each process numbers its events without gaps: a missing number is an event that was emitted and is not here.",
     ask_sequences,
     judge_sequences,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -77,7 +78,7 @@ def examine(
         writes=writes,
         deep=deep,
     )
-    return [run(check, examined, option=f"--url {url}") for check in checks]
+    return [run(check, examined, option=f"--url {shlex.quote(str(url))}") for check in checks]
 
 
 def run(check: AnyCheck, examined: Examined, *, option: str = "--url URL") -> Finding:

@@ -33,8 +33,8 @@ class Verdict:
     Attributes:
         found: one sentence.
         details: one line each, the worst first.
-        do: commands and SQL to copy, in order; a line that begins with ``#`` is a word to the reader. ``--url URL``
-            stands for the store.
+        do: commands and SQL to copy, in order; a line that begins with ``#`` is a word to the reader.
+            ``--url URL`` stands for the store.
     """
 
     severity: Severity

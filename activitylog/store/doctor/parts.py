@@ -1,14 +1,15 @@
 """The parts: are they all there and whole, are there too many, are the batches too small?"""
 
+# ruff: noqa: S608 - names are quoted, values are parameters or literals; what is shown is not run here
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from activitylog.store.doctor.commands import changing, literal, name, path, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning, worst
-from activitylog.store.watch.asking import quoted
 from activitylog.store.watch.inserts import Inserts, inserts
 
 _SHOWN: Final = 10
@@ -19,7 +20,7 @@ _HARMLESS: Final = frozenset({"ignored", "clone", "tmp-fetch", "deleting", "atta
 def ask_detached(examined: Examined) -> list[dict[str, Any]]:
     """Detached parts of the database, the newest first."""
     return examined.database.rows(
-        "SELECT table, name, ifNull(reason, '') AS reason, bytes_on_disk AS bytes, path, modification_time AS changed "
+        "SELECT table, name, ifNull(reason, '') AS reason, bytes_on_disk AS bytes, path "
         "FROM system.detached_parts WHERE database = currentDatabase() ORDER BY modification_time DESC, name"
     )
 
@@ -28,7 +29,7 @@ def judge_detached(rows: Sequence[dict[str, Any]]) -> Verdict:
     """A broken part is a loss until it is repaired; what was detached by hand is missing from every answer."""
     broken = [row for row in rows if "broken" in row["reason"] or row["reason"] in ("unexpected", "noquorum")]
     by_hand = [row for row in rows if not row["reason"]]
-    others = [row for row in rows if row not in broken and row not in by_hand]
+    others = [row for row in rows if row not in broken and row["reason"] not in ("", *_HARMLESS)]
     problems = []
     if broken:
         problems.append(
@@ -40,7 +41,7 @@ def judge_detached(rows: Sequence[dict[str, Any]]) -> Verdict:
                 ),
                 *_more(len(broken)),
                 do=(
-                    f"ls -l {broken[0]['path']}",
+                    f"ls -l {path(broken[0]['path'])}",
                     "# Restore the rows from a backup, a replica or an archive; then drop what was set aside:",
                     *(_drop(row) for row in broken[:_SHOWN]),
                 ),
@@ -54,7 +55,7 @@ def judge_detached(rows: Sequence[dict[str, Any]]) -> Verdict:
                 *_more(len(by_hand)),
                 do=(
                     *(
-                        f"ALTER TABLE {quoted(row['table'])} ATTACH PART '{row['name']}'"
+                        changing(f"ALTER TABLE {name(row['table'])} ATTACH PART {literal(row['name'])}")
                         for row in by_hand[:_SHOWN]
                     ),
                     "# or, when their rows are elsewhere:",
@@ -62,7 +63,7 @@ def judge_detached(rows: Sequence[dict[str, Any]]) -> Verdict:
                 ),
             )
         )
-    if sum(row["bytes"] for row in others) and any(row["reason"] not in _HARMLESS for row in others):
+    if others:
         problems.append(
             warning(
                 f"{plural(len(others), 'part was', 'parts were')} set aside",
@@ -72,7 +73,7 @@ def judge_detached(rows: Sequence[dict[str, Any]]) -> Verdict:
         )
     if problems:
         return worst(*problems)
-    return ok(f"none; {plural(len(others), 'leftover')} of no use" if others else "none")
+    return ok(f"none; {plural(len(rows), 'leftover')} of no use" if rows else "none")
 
 
 def _more(count: int) -> tuple[str, ...]:
@@ -80,15 +81,16 @@ def _more(count: int) -> tuple[str, ...]:
 
 
 def _drop(row: dict[str, Any]) -> str:
-    return (
-        f"ALTER TABLE {quoted(row['table'])} DROP DETACHED PART '{row['name']}' SETTINGS allow_drop_detached = 1"
+    return changing(
+        f"ALTER TABLE {name(row['table'])} DROP DETACHED PART {literal(row['name'])} "
+        "SETTINGS allow_drop_detached = 1"
     )
 
 
 DETACHED: Final = Check(
     "detached_parts",
     "Detached parts",
-    "The server takes a part that it cannot read out of the table and goes on: every answer lacks its rows, in silence.",
+    "The server takes a part that it cannot read out of the table and goes on: every answer lacks its rows.",
     ask_detached,
     judge_detached,
 )
@@ -115,7 +117,10 @@ def judge_checksums(rows: Sequence[dict[str, Any]]) -> Verdict:
         *_more(len(bad)),
         do=(
             "# Copy what can be read of each, take it out, and restore the rest from a backup or an archive:",
-            *(f"ALTER TABLE {quoted(row['table'])} DETACH PART '{row['part_path']}'" for row in bad[:_SHOWN]),
+            *(
+                changing(f"ALTER TABLE {name(row['table'])} DETACH PART {literal(row['part_path'])}")
+                for row in bad[:_SHOWN]
+            ),
             "dmesg --level err,warn | tail -50",
         ),
     )
@@ -178,9 +183,9 @@ def judge_part_counts(counts: Sequence[PartCount]) -> Verdict:
         do=(
             "# Send larger batches, less often: 10,000 to 100,000 rows and about one insert a second "
             "(ACTIVITYLOG_MAX_EXPORT_BATCH_SIZE, ACTIVITYLOG_SCHEDULE_DELAY_MILLIS).",
-            f"SYSTEM START MERGES {quoted(first.table)}",
-            "SELECT * FROM system.merges",
-            f"OPTIMIZE TABLE {quoted(first.table)}",
+            changing(f"SYSTEM START MERGES {name(first.table)}"),
+            reading("SELECT * FROM system.merges"),
+            changing(f"OPTIMIZE TABLE {name(first.table)}"),
         ),
     )
 
@@ -216,9 +221,11 @@ def judge_partitions(rows: Sequence[dict[str, Any]]) -> Verdict:
         f"{first['table']} has {first['partitions']:,} partitions (by {first['key'] or 'nothing'})",
         *(f"{row['table']}: {row['partitions']:,} partitions" for row in many[1:]),
         do=(
-            f"SELECT partition, sum(rows) FROM system.parts WHERE active AND table = '{first['table']}' "
-            "GROUP BY partition ORDER BY partition",
-            "# Drop or archive partitions that nobody needs, or keep events in longer partitions ([store] partition_by).",
+            reading(
+                "SELECT partition, sum(rows) FROM system.parts WHERE active AND database = currentDatabase() "
+                f"AND table = {literal(first['table'])} GROUP BY partition ORDER BY partition"
+            ),
+            "# Drop or archive partitions that nobody needs, or make them longer ([store] partition_by).",
         ),
     )
 
@@ -226,7 +233,7 @@ def judge_partitions(rows: Sequence[dict[str, Any]]) -> Verdict:
 PARTITIONS: Final = Check(
     "partition_counts",
     "Partitions of a table",
-    "Parts of two partitions are never merged: many partitions are many parts for ever, many files, and slow starts.",
+    "Parts of two partitions are never merged: many partitions are many parts for ever, and slow starts.",
     ask_partitions,
     judge_partitions,
 )
@@ -249,7 +256,7 @@ def judge_batches(found: Inserts) -> Verdict:
     return warning(
         text,
         do=(
-            "# Events of one process: raise ACTIVITYLOG_SCHEDULE_DELAY_MILLIS (how long a batch may wait to be full).",
+            "# Events of one process: raise ACTIVITYLOG_SCHEDULE_DELAY_MILLIS (how long a batch waits to fill).",
             "# Many processes with few events each: let them send to a Collector, whose sending_queue.batch "
             "(min_size 8192, flush_timeout 1s or more) makes large batches of small ones.",
         ),
@@ -259,8 +266,8 @@ def judge_batches(found: Inserts) -> Verdict:
 BATCHES: Final = Check(
     "batches",
     "Size of batches",
-    "Small inserts cost as much as large ones, and each makes a part that has to be merged: below 1,000 rows most of "
-    "the server's work is merging.",
+    "Small inserts cost as much as large ones, and each makes a part that has to be merged: below 1,000 rows most "
+    "of the server's work is merging.",
     ask_batches,
     judge_batches,
 )

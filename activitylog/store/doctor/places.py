@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from activitylog.store.client import holder
 from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.doctor.commands import path, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning, worst
 from activitylog.store.watch.growth import Forecast
@@ -64,11 +64,11 @@ def ask_folder(examined: Examined) -> Folder:
 
 def judge_folder(folder: Folder) -> Verdict:
     """It should be ours alone, and writable. The files in it are readable for everybody who gets into it."""
-    path = shlex.quote(folder.path)
+    place = path(folder.path)
     problems = []
     if not folder.writable:
         problems.append(
-            error(f"{folder.path} cannot be written to", do=(f"ls -ld {path}", f"findmnt --target {path}"))
+            error(f"{folder.path} cannot be written to", do=(f"ls -ld {place}", f"findmnt --target {place}"))
         )
     if folder.holder not in (folder.process, None):
         problems.append(error(f"another process ({folder.holder}) holds the lock of {folder.path}"))
@@ -77,7 +77,7 @@ def judge_folder(folder: Folder) -> Verdict:
         problems.append(
             warning(
                 f"{folder.path} (mode {folder.mode:04o}) is open to {who} on this machine",
-                do=(f"chmod 700 {path}",),
+                do=(f"chmod 700 {place}",),
             )
         )
     if folder.owner != folder.user:
@@ -94,7 +94,7 @@ def judge_folder(folder: Folder) -> Verdict:
 FOLDER: Final = Check(
     "folder",
     "Folder and lock",
-    "The store holds what people did: who can enter the folder can read all of it. One process at a time can use it.",
+    "The store holds what people did: who can enter the folder can read all of it. One process at a time uses it.",
     ask_folder,
     judge_folder,
 )
@@ -116,8 +116,8 @@ def judge_disk_state(rows: Sequence[dict[str, Any]]) -> Verdict:
     return worst(*problems) if problems else ok(f"{plural(len(rows), 'disk')}, writable")
 
 
-def _look(path: str) -> tuple[str, ...]:
-    return (f"findmnt --target {shlex.quote(path)}", "dmesg --level err,warn | tail -50")
+def _look(place: str) -> tuple[str, ...]:
+    return (f"findmnt --target {path(place)}", "dmesg --level err,warn | tail -50")
 
 
 DISK_STATE: Final = Check(
@@ -229,8 +229,10 @@ def judge_memory(memory: Memory) -> Verdict:
             error(
                 f"the server uses {_gib(memory.used)} of the {_gib(memory.server_limit)} that it may",
                 do=(
-                    "SELECT query_id, user, formatReadableSize(memory_usage), query FROM system.processes "
-                    "ORDER BY memory_usage DESC LIMIT 5",
+                    reading(
+                        "SELECT query_id, user, formatReadableSize(memory_usage), query FROM system.processes "
+                        "ORDER BY memory_usage DESC LIMIT 5"
+                    ),
                 ),
             )
         )

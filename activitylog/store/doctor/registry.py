@@ -1,4 +1,4 @@
-"""All checks, in the order in which one would look: is it ours, does it take inserts, does it keep, is it complete."""
+"""All checks, in the order in which one would look: is it ours, does it take rows, keep them, have them all?"""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.doctor.commands import changing, name
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning
-from activitylog.store.watch.asking import quoted
 
 _GRANT: Final = re.compile(r"GRANT (.+) ON (\S+) TO ", re.DOTALL)
 _ROLE: Final = re.compile(r"GRANT ([^ ]+(?:, [^ ]+)*) TO ")
@@ -60,7 +60,7 @@ def judge_access(access: Access) -> Verdict:
     if not inserts and not roles:
         return error(
             f"applications write as {access.user}, who may not insert into {EVENTS_TABLE}",
-            do=(f"GRANT INSERT ON {quoted(access.database)}.{EVENTS_TABLE} TO {quoted(access.user)}",),
+            do=(changing(f"GRANT INSERT ON {name(access.database)}.{EVENTS_TABLE} TO {name(access.user)}"),),
         )
     if too_much:
         return warning(
@@ -68,8 +68,8 @@ def judge_access(access: Access) -> Verdict:
             *access.grants[:5],
             do=(
                 "# Give applications a user of their own that may only insert:",
-                "CREATE USER activitylog_writer IDENTIFIED WITH sha256_password BY '...'",
-                f"GRANT INSERT ON {quoted(access.database)}.{EVENTS_TABLE} TO activitylog_writer",
+                changing("CREATE USER activitylog_writer IDENTIFIED WITH sha256_password BY '...'"),
+                changing(f"GRANT INSERT ON {name(access.database)}.{EVENTS_TABLE} TO activitylog_writer"),
             ),
         )
     return ok(text)
@@ -101,8 +101,8 @@ ACCESS: Final = Check(
 def ask_system_logs(examined: Examined) -> list[dict[str, Any]]:
     """The server's own log tables with their size, the largest first."""
     return examined.database.rows(
-        "SELECT name, engine_full, ifNull(total_bytes, 0) AS bytes, ifNull(total_rows, 0) AS rows FROM system.tables "
-        "WHERE database = 'system' AND engine LIKE '%MergeTree' ORDER BY bytes DESC, name"
+        "SELECT name, engine_full, ifNull(total_bytes, 0) AS bytes, ifNull(total_rows, 0) AS rows "
+        "FROM system.tables WHERE database = 'system' AND engine LIKE '%MergeTree' ORDER BY bytes DESC, name"
     )
 
 
@@ -115,14 +115,14 @@ def judge_system_logs(rows: Sequence[dict[str, Any]]) -> Verdict:
             f"{plural(len(rows), 'table')}, {total / (1 << 30):,.1f} GiB" if rows else "this server keeps none"
         )
     return warning(
-        f"{plural(len(endless), 'log table')} of the server {'grows' if len(endless) == 1 else 'grow'} without an end",
+        f"{plural(len(endless), 'log table of the server grows', 'log tables of the server grow')} without an end",
         *(f"system.{row['name']}: {row['bytes'] / (1 << 30):,.1f} GiB, {row['rows']:,} rows" for row in endless),
         do=(
             *(
-                f"ALTER TABLE system.{quoted(row['name'])} MODIFY TTL event_date + INTERVAL 30 DAY"
+                changing(f"ALTER TABLE system.{name(row['name'])} MODIFY TTL event_date + INTERVAL 30 DAY")
                 for row in endless[:5]
             ),
-            "# And in the server's configuration, for the next table it makes: <ttl>event_date + INTERVAL 30 DAY</ttl>",
+            "# And in the server's configuration, for the next table: <ttl>event_date + INTERVAL 30 DAY</ttl>",
         ),
     )
 

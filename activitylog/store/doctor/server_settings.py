@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from activitylog.store.doctor.commands import changing
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Verdict, error, ok, warning, worst
 
@@ -97,14 +98,14 @@ def _on(setting: Setting) -> bool:
 
 
 def _alter(name: str, value: str) -> str:
-    return f"ALTER USER CURRENT_USER SETTINGS {name} = {value}  -- or change it in the user's profile"
+    return changing(f"ALTER USER CURRENT_USER SETTINGS {name} = {value}")
 
 
 SETTINGS: Final = Check(
     "settings",
     "Settings of the server",
-    "These settings decide whether a batch that is sent again is stored once, and whether an insert fails when one "
-    "of its views fails.",
+    "These settings decide whether a batch that is sent again is stored once, and whether an insert fails when "
+    "one of its views fails.",
     ask_settings,
     judge_settings,
 )

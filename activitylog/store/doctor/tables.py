@@ -9,12 +9,11 @@ from typing import Final
 
 from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE
+from activitylog.store.doctor.commands import APPLY, changing, name, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning, worst
 from activitylog.store.schema import Difference, diff
-from activitylog.store.watch.asking import quoted
 
-_APPLY: Final = "activitylog schema apply --url URL"
 _TARGET: Final = re.compile(
     r"CREATE MATERIALIZED VIEW \S+(?: UUID '[^']*')?(?: ON CLUSTER \S+)? TO (?:(`[^`]+`|\w+)\.)?(`[^`]+`|\w+)"
 )
@@ -38,14 +37,14 @@ def judge_schema(found: list[Difference] | SchemaError) -> Verdict:
     return error(
         f"{plural(len(found), 'difference')} from what this version needs",
         *(str(difference) for difference in found),
-        do=(_APPLY, "activitylog schema diff --url URL"),
+        do=(APPLY, "activitylog schema diff --url URL"),
     )
 
 
 SCHEMA: Final = Check(
     "schema",
     "Schema",
-    "Events that cannot be stored as the table stands wait and are dropped at the deadline; views that are missing "
+    "Events that cannot be stored as the table stands wait, and are dropped at the deadline; missing views "
     "leave their roll-ups without rows.",
     ask_schema,
     judge_schema,
@@ -74,16 +73,16 @@ def ask_landing(examined: Examined) -> list[ViewFacts] | None:
 def judge_landing(views: list[ViewFacts] | None) -> Verdict:
     """One of them has to write to the table of events."""
     if views is None:
-        return error(f"there is no table {INGEST_TABLE}: a Collector's inserts are refused", do=(_APPLY,))
+        return error(f"there is no table {INGEST_TABLE}: a Collector's inserts are refused", do=(APPLY,))
     if any(view.target.split(".")[-1].startswith(EVENTS_TABLE) for view in views):
         return ok(f"{INGEST_TABLE} leads to {EVENTS_TABLE}")
     return error(
         f"no view takes rows from {INGEST_TABLE} to {EVENTS_TABLE}: what a Collector inserts is lost",
         *(f"{view.name} writes to {view.target}" for view in views),
         do=(
-            "SELECT table FROM system.detached_tables WHERE database = currentDatabase()",
-            f"ATTACH TABLE {INGEST_TABLE}_mv",
-            f"# or, when it is not detached but gone: {_APPLY}",
+            reading("SELECT table FROM system.detached_tables WHERE database = currentDatabase()"),
+            changing(f"ATTACH TABLE {INGEST_TABLE}_mv"),
+            f"# or, when it is not detached but gone: {APPLY}",
         ),
     )
 
@@ -120,7 +119,7 @@ def ask_windows(examined: Examined) -> list[Window]:
     events = examined.require_events()
     found = [_window(examined, events, "events")]
     seen = {events}
-    for view in views_of(examined, [name for name in (INGEST_TABLE, events) if examined.database.holds(name)]):
+    for view in views_of(examined, [table for table in (INGEST_TABLE, events) if examined.database.holds(table)]):
         target = examined.database.local(view.target.split(".")[-1])
         if target not in seen and target in examined.database.tables:
             seen.add(target)
@@ -163,18 +162,19 @@ def _window_problem(window: Window) -> Verdict | None:
         if window.engine == "Null":
             return None
         return warning(f"{what} has the engine {window.engine}, which counts a batch twice that is sent twice")
-    name = (
+    setting = (
         "replicated_deduplication_window" if window.seconds is not None else "non_replicated_deduplication_window"
     )
-    repair = (f"ALTER TABLE {quoted(window.table)} MODIFY SETTING {name} = {_ASKED_WINDOW}",)
+    change = f"ALTER TABLE {name(window.table)} MODIFY SETTING"
+    repair = (changing(f"{change} {setting} = {_ASKED_WINDOW}"),)
     if window.window == 0:
-        return error(f"{what} remembers no inserts: {name} is 0", do=repair)
+        return error(f"{what} remembers no inserts: {setting} is 0", do=repair)
     if window.window < 100:
-        return warning(f"{what} remembers only {window.window} inserts: {name} is small", do=repair)
+        return warning(f"{what} remembers only {window.window} inserts: {setting} is small", do=repair)
     if window.seconds is not None and window.seconds < 600:
         return warning(
             f"{what} forgets inserts after {window.seconds} s",
-            do=(f"ALTER TABLE {quoted(window.table)} MODIFY SETTING {name}_seconds = 3600",),
+            do=(changing(f"{change} {setting}_seconds = 3600"),),
         )
     return None
 
@@ -182,8 +182,8 @@ def _window_problem(window: Window) -> Verdict | None:
 WINDOWS: Final = Check(
     "windows",
     "Deduplication windows",
-    "A batch whose answer got lost is sent again. A table without a window stores it twice, and a roll-up without one "
-    "counts it twice while the table behind it does not.",
+    "A batch whose answer got lost is sent again. A table without a window stores it twice, and a roll-up without "
+    "one counts it twice while the table behind it does not.",
     ask_windows,
     judge_windows,
 )

@@ -1,17 +1,21 @@
 """Clocks, and events whose time cannot be right."""
 
+# ruff: noqa: S608 - names are quoted, values are parameters or literals; what is shown is not run here
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.doctor.commands import reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Verdict, error, ok, plural, warning, worst
 from activitylog.store.watch.asking import quoted
 
-_SQL_TIMES: Final = """
-SELECT countIf(Timestamp > now64(9) + INTERVAL 10 MINUTE) AS future, countIf(Timestamp < toDateTime64('2000-01-01', 9, 'UTC')) AS ancient,
+_ODD: Final = """
+SELECT countIf(Timestamp > now64(9) + INTERVAL 10 MINUTE) AS future,
+       countIf(Timestamp < toDateTime64('2000-01-01', 9, 'UTC')) AS ancient,
        maxOrNull(Timestamp) AS newest, minOrNull(Timestamp) AS oldest,
        uniqExact(toYYYYMM(Timestamp)) AS months
 FROM {table} WHERE Timestamp > now64(9) + INTERVAL 10 MINUTE OR Timestamp < toDateTime64('2000-01-01', 9, 'UTC')
@@ -83,7 +87,7 @@ class OddTimes:
 def ask_event_times(examined: Examined) -> OddTimes:
     """Read only the rows whose time is odd; the key finds them."""
     table = examined.require_events()
-    return OddTimes(**examined.database.row(_SQL_TIMES.replace("{table}", quoted(table))))
+    return OddTimes(**examined.database.row(_ODD.replace("{table}", quoted(table))))
 
 
 def judge_event_times(found: OddTimes) -> Verdict:
@@ -95,8 +99,10 @@ def judge_event_times(found: OddTimes) -> Verdict:
                 f"{plural(found.future, 'event is', 'events are')} dated in the future, up to "
                 f"{found.newest:%Y-%m-%d %H:%M:%S} UTC",
                 do=(
-                    'activitylog sql "SELECT ServiceName, Producer, count(), max(Timestamp) FROM activity_events '
-                    'WHERE Timestamp > now() + INTERVAL 10 MINUTE GROUP BY 1, 2 ORDER BY 3 DESC" --url URL',
+                    reading(
+                        f"SELECT ServiceName, Producer, count(), max(Timestamp) FROM {EVENTS_TABLE} "
+                        "WHERE Timestamp > now() + INTERVAL 10 MINUTE GROUP BY 1, 2 ORDER BY 3 DESC"
+                    ),
                     "# Repair the clock of these machines, or the times that they pass to emit.",
                 ),
             )
@@ -107,8 +113,10 @@ def judge_event_times(found: OddTimes) -> Verdict:
                 f"{plural(found.ancient, 'event is', 'events are')} dated before 2000, from "
                 f"{found.oldest:%Y-%m-%d %H:%M:%S} UTC on",
                 do=(
-                    'activitylog sql "SELECT ServiceName, Producer, count(), min(Timestamp) FROM activity_events '
-                    "WHERE Timestamp < '2000-01-01' GROUP BY 1, 2 ORDER BY 3 DESC\" --url URL",
+                    reading(
+                        f"SELECT ServiceName, Producer, count(), min(Timestamp) FROM {EVENTS_TABLE} "
+                        "WHERE Timestamp < toDateTime64('2000-01-01', 9) GROUP BY 1, 2 ORDER BY 3 DESC"
+                    ),
                     "# 1970 is a time of 0, or seconds where milliseconds were meant.",
                 ),
             )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from activitylog.store.doctor.commands import APPLY, changing, literal, name, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Verdict, error, ok, plural, warning, worst
-from activitylog.store.watch.asking import quoted
 
 _SHOWN: Final = 10
 #: A server looks for expired parts every few hours (merge_with_ttl_timeout); a day later they should be gone.
@@ -46,7 +46,8 @@ def ask_retention(examined: Examined) -> Retention:
     if days is not None:
         rows = examined.database.rows(
             "SELECT name, max_time, rows FROM system.parts WHERE active AND database = currentDatabase() "
-            "AND table = {table:String} AND max_time > 0 AND max_time < {before:DateTime('UTC')} ORDER BY max_time, name",
+            "AND table = {table:String} AND max_time > 0 AND max_time < {before:DateTime('UTC')} "
+            "ORDER BY max_time, name",
             table=table,
             before=now - timedelta(days=days) - _GRACE,
         )
@@ -71,9 +72,11 @@ def judge_retention(found: Retention) -> Verdict:
             error(
                 f"{found.table} has {have}, and the settings say {found.wanted_days} days",
                 do=(
-                    "activitylog schema apply --url URL",
-                    f"ALTER TABLE {quoted(found.table)} MODIFY TTL toDateTime(Timestamp) + "
-                    f"toIntervalDay({found.wanted_days})",
+                    APPLY,
+                    changing(
+                        f"ALTER TABLE {name(found.table)} MODIFY TTL toDateTime(Timestamp) + "
+                        f"toIntervalDay({found.wanted_days})"
+                    ),
                 ),
             )
         )
@@ -81,7 +84,7 @@ def judge_retention(found: Retention) -> Verdict:
         problems.append(
             warning(
                 f"{found.table} rewrites parts to drop single rows: ttl_only_drop_parts is 0",
-                do=(f"ALTER TABLE {quoted(found.table)} MODIFY SETTING ttl_only_drop_parts = 1",),
+                do=(changing(f"ALTER TABLE {name(found.table)} MODIFY SETTING ttl_only_drop_parts = 1"),),
             )
         )
     if problems:
@@ -96,9 +99,9 @@ def _not_dropped(found: Retention) -> Verdict:
         f"{oldest.days:,} days ago, kept are {found.days:g}",
         *(f"{name}: {rows:,} rows up to {newest:%Y-%m-%d %H:%M}" for name, newest, rows in found.expired[:_SHOWN]),
         do=(
-            f"SYSTEM START MERGES {quoted(found.table)}",
-            f"SYSTEM START TTL MERGES {quoted(found.table)}",
-            f"ALTER TABLE {quoted(found.table)} MATERIALIZE TTL",
+            changing(f"SYSTEM START MERGES {name(found.table)}"),
+            changing(f"SYSTEM START TTL MERGES {name(found.table)}"),
+            changing(f"ALTER TABLE {name(found.table)} MATERIALIZE TTL"),
         ),
     )
 
@@ -151,8 +154,8 @@ def judge_mutations(found: Since) -> Verdict:
                 f"{plural(len(slow), 'mutation is', 'mutations are')} not done after an hour",
                 *(line for row in slow[:_SHOWN] for line in _mutation(row)),
                 do=(
-                    "SELECT * FROM system.merges WHERE is_mutation",
-                    f"SYSTEM START MERGES {quoted(slow[0]['table'])}",
+                    reading("SELECT * FROM system.merges WHERE is_mutation"),
+                    changing(f"SYSTEM START MERGES {name(slow[0]['table'])}"),
                 ),
             )
         )
@@ -168,16 +171,16 @@ def _mutation(row: dict[str, Any]) -> list[str]:
 
 
 def _kill(row: dict[str, Any]) -> str:
-    return (
-        f"KILL MUTATION WHERE database = currentDatabase() AND table = '{row['table']}' "
-        f"AND mutation_id = '{row['mutation_id']}'"
+    return changing(
+        f"KILL MUTATION WHERE database = currentDatabase() AND table = {literal(row['table'])} "
+        f"AND mutation_id = {literal(row['mutation_id'])}"
     )
 
 
 MUTATIONS: Final = Check(
     "mutations",
     "Mutations",
-    "An erasure or a change of the table is done only when its mutation is; one that fails keeps all later ones waiting.",
+    "An erasure or a change of the table is done when its mutation is; one that fails keeps later ones waiting.",
     ask_mutations,
     judge_mutations,
 )
@@ -186,7 +189,7 @@ MUTATIONS: Final = Check(
 def ask_merges(examined: Examined) -> list[dict[str, Any]]:
     """Merges under way, the longest first."""
     return examined.database.rows(
-        "SELECT table, result_part_name AS part, elapsed, progress, num_parts, total_size_bytes_compressed AS bytes "
+        "SELECT table, result_part_name AS part, elapsed, progress, total_size_bytes_compressed AS bytes "
         "FROM system.merges WHERE database = currentDatabase() ORDER BY elapsed DESC"
     )
 
@@ -204,9 +207,9 @@ def judge_merges(rows: Sequence[dict[str, Any]]) -> Verdict:
             for row in stuck[:_SHOWN]
         ),
         do=(
-            "SELECT * FROM system.merges",
-            f"SYSTEM STOP MERGES {quoted(stuck[0]['table'])}",
-            f"SYSTEM START MERGES {quoted(stuck[0]['table'])}",
+            reading("SELECT * FROM system.merges"),
+            changing(f"SYSTEM STOP MERGES {name(stuck[0]['table'])}"),
+            changing(f"SYSTEM START MERGES {name(stuck[0]['table'])}"),
         ),
     )
 

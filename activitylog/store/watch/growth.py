@@ -1,9 +1,9 @@
 """
 How fast the store grows, and the day on which the disk is full.
 
-The forecast adds the rate of the last days, day by day, and takes away what the TTL drops: partitions that exist on
-the day their newest row is old enough, what comes in later after the retention and the length of one partition, since
-only whole parts are dropped. Merges need room, too: the disk counts as full when nothing is left, and they stop before.
+The forecast adds the rate of the last days, day by day, and takes away what the TTL drops: partitions that exist
+on the day their newest row is old enough, what comes in later after the retention and the length of one partition,
+since only whole parts are dropped. Merges need room, too: they stop before nothing is left.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ WHERE Timestamp >= toDateTime(today() - 30) AND Timestamp < toDateTime(today() +
 """
 _BY_ARRIVAL: Final = """
 SELECT event_date AS day, toInt64(sum(rows)) AS rows FROM system.part_log
-WHERE event_date >= today() - 30 AND event_type = 'NewPart' AND database = currentDatabase() AND table = {table:String}
+WHERE event_date >= today() - 30 AND event_type = 'NewPart' AND database = currentDatabase()
+    AND table = {table:String}
 GROUP BY day ORDER BY day
 """
 _PARTITION_DAYS: Final = (
@@ -225,8 +226,8 @@ def _in_words(
 @dataclass(frozen=True, slots=True)
 class _Course:
     """
-    How the size goes on: bytes a day, the share of them that the TTL drops, after how many days, and the bytes that
-    it drops of what is there now, by days from today.
+    How the size goes on: bytes a day, the share of them that the TTL drops, after how many days, and the bytes
+    that it drops of what is there now, by days from today.
     """
 
     rate: float

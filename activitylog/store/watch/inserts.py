@@ -1,4 +1,4 @@
-"""How fast rows come in, and in how large batches: from the part log where the server keeps one, else from events."""
+"""How fast rows come in, and in how large batches: from the part log where there is one, else from events."""
 
 from __future__ import annotations
 

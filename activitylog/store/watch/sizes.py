@@ -47,7 +47,8 @@ FROM (
     SELECT name, 'index', data_compressed_bytes, data_uncompressed_bytes, (SELECT rows FROM parts)
     FROM system.data_skipping_indices WHERE database = currentDatabase() AND table = {table:String}
     UNION ALL
-    SELECT '(marks, keys and descriptions)', 'other', toUInt64(greatest(bytes, data + indexes) - data - indexes), 0, rows
+    SELECT '(marks, keys and descriptions)', 'other',
+           toUInt64(greatest(bytes, data + indexes) - data - indexes), 0, rows
     FROM parts
 ) WHERE bytes > 0 ORDER BY bytes DESC, what
 """
