@@ -45,9 +45,9 @@ def doctor(*, url: str | None, deep: bool, fail_on: str, as_json: bool) -> int:
     """
     Look at versions, schema, settings, disk, parts, retention, clocks and completeness of the store.
 
-    Each problem comes with what was found, why it matters, and the commands that repair it. Nothing is changed. A
-    check that this user may not make, or this server cannot answer, is skipped, and says so. Exit code 1 when there
-    is an error.
+    Each problem comes with what was found, why it matters, and the commands that repair it. Nothing is changed.
+    A check that this user may not make, or this server cannot answer, is skipped, and says so. Exit code 1 when
+    there is an error.
     """
     from activitylog.settings import load_settings
     from activitylog.store.doctor import examine_url

@@ -98,7 +98,8 @@ def _print_columns(found: Statistics) -> None:
     shown, rest = found.columns[:_MOST_COLUMNS], found.columns[_MOST_COLUMNS:]
     print_rows(rows_of(shown, _COLUMNS), title=f"bytes of {EVENTS_TABLE}", bars="bytes")
     if rest:
-        sys.stdout.write(f" and {len(rest)} smaller ones, {size(sum(item.bytes for item in rest))}; --json has all\n")
+        left = size(sum(item.bytes for item in rest))
+        sys.stdout.write(f" and {len(rest)} smaller ones, {left}; --json has all\n")
 
 
 def _print_facts(found: Statistics) -> None:

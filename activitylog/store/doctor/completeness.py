@@ -295,9 +295,10 @@ def judge_sequences(found: Sequences) -> Verdict:
     if not found.gaps:
         return ok(f"no gaps ({plural(found.producers, 'producer')} since {found.since:%Y-%m-%d %H:%M} UTC)")
     first = found.gaps[0]
+    missing = sum(gap.missing for gap in found.gaps)
     return warning(
-        f"{plural(sum(gap.missing for gap in found.gaps), 'event')} of "
-        f"{plural(len(found.gaps), 'producer is', 'producers are')} missing by their sequence numbers",
+        f"{plural(missing, 'event is', 'events are')} missing by the sequence numbers of "
+        f"{plural(len(found.gaps), 'producer')}",
         *(
             f"producer {gap.producer}: {gap.missing:,} of the numbers {gap.first:,} to {gap.last:,}"
             for gap in found.gaps[:_SHOWN]

@@ -53,8 +53,8 @@ def judge_access(access: Access) -> Verdict:
         {right for rights, where in pairs if where != "system.*" for right in _rights(rights)} & _TOO_MUCH
     )
     kinds = sorted({right for rights, _ in pairs for right in _rights(rights)})
+    kinds += [f"the role {role}" for role in roles]
     text = f"{access.user}: {', '.join(kinds[:8])}{' and more' if len(kinds) > 8 else ''}"
-    text += f" (roles: {', '.join(roles)})" if roles else ""
     if not access.writes:
         return ok(text)
     if not inserts and not roles:

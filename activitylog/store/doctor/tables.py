@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE
@@ -53,32 +53,41 @@ SCHEMA: Final = Check(
 
 @dataclass(frozen=True, slots=True)
 class ViewFacts:
-    """A materialized view: where it reads and where it writes (``database.table``); target empty when unknown."""
+    """A materialized view: the table it reads from, and the (database, table) it writes to."""
 
     name: str
     source: str
-    target: str
+    target: tuple[str, str]
 
 
-def ask_landing(examined: Examined) -> list[ViewFacts] | None:
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The views that read from the landing table, and the names that the table of events has on this server."""
+
+    views: tuple[ViewFacts, ...]
+    events: frozenset[str]
+
+
+def ask_landing(examined: Examined) -> Landing | None:
     """The views that read from the landing table; None without such a table."""
     database = examined.database
     if not database.holds(EVENTS_TABLE):
         raise Skip(f"there is no table {EVENTS_TABLE}")
     if not database.holds(INGEST_TABLE):
         return None
-    return views_of(examined, [INGEST_TABLE])
+    views = tuple(views_of(examined, [INGEST_TABLE]))
+    return Landing(views, frozenset({EVENTS_TABLE, database.events}))
 
 
-def judge_landing(views: list[ViewFacts] | None) -> Verdict:
+def judge_landing(landing: Landing | None) -> Verdict:
     """One of them has to write to the table of events."""
-    if views is None:
+    if landing is None:
         return error(f"there is no table {INGEST_TABLE}: a Collector's inserts are refused", do=(APPLY,))
-    if any(view.target.split(".")[-1].startswith(EVENTS_TABLE) for view in views):
+    if any(view.target[1] in landing.events for view in landing.views):
         return ok(f"{INGEST_TABLE} leads to {EVENTS_TABLE}")
     return error(
         f"no view takes rows from {INGEST_TABLE} to {EVENTS_TABLE}: what a Collector inserts is lost",
-        *(f"{view.name} writes to {view.target}" for view in views),
+        *(f"{view.name} writes to {'.'.join(view.target)}" for view in landing.views),
         do=(
             reading("SELECT table FROM system.detached_tables WHERE database = currentDatabase()"),
             changing(f"ATTACH TABLE {INGEST_TABLE}_mv"),
@@ -120,7 +129,7 @@ def ask_windows(examined: Examined) -> list[Window]:
     found = [_window(examined, events, "events")]
     seen = {events}
     for view in views_of(examined, [table for table in (INGEST_TABLE, events) if examined.database.holds(table)]):
-        target = examined.database.local(view.target.split(".")[-1])
+        target = examined.database.local(view.target[1])
         if target not in seen and target in examined.database.tables:
             seen.add(target)
             found.append(_window(examined, target, view.name))
@@ -193,23 +202,22 @@ def views_of(examined: Examined, sources: Sequence[str]) -> list[ViewFacts]:
     """The materialized views that read from these tables, in order."""
     tables = examined.database.tables
     pairs = [(view, source) for source in sources for view in tables[source].views]
+    # Older servers do not have target_*; they have the uuid, and CREATE names the target.
     created = {
         (row["database"], row["name"]): row
         for row in examined.database.rows(
-            "SELECT database, name, create_table_query, uuid FROM system.tables "
-            "WHERE engine = 'MaterializedView' AND name IN {names:Array(String)}",
+            "SELECT database, name, create_table_query, uuid, COLUMNS('^target_(database|table)$') "
+            "FROM system.tables WHERE engine = 'MaterializedView' AND name IN {names:Array(String)}",
             names=[view[1] for view, _ in pairs],
         )
     }
-    return [
-        ViewFacts(view[1], source, _target(created[view]["create_table_query"], str(created[view]["uuid"])))
-        for view, source in pairs
-        if view in created
-    ]
+    return [ViewFacts(view[1], source, _target(created[view])) for view, source in pairs if view in created]
 
 
-def _target(create_query: str, uuid: str) -> str:
-    found = _TARGET.match(create_query)
+def _target(row: Mapping[str, Any]) -> tuple[str, str]:
+    if row.get("target_table"):
+        return row["target_database"], row["target_table"]
+    found = _TARGET.match(row["create_table_query"])
     if found is None:
-        return f".inner_id.{uuid}"
-    return found[2].strip("`") if found[1] is None else f"{found[1].strip('`')}.{found[2].strip('`')}"
+        return row["database"], f".inner_id.{row['uuid']}"
+    return (found[1] or row["database"]).strip("`"), found[2].strip("`")
