@@ -1,4 +1,4 @@
-"""`activitylog stats` and `activitylog doctor` as a user runs them, on a store that is well and on damaged ones."""
+"""`activitylog stats` and `activitylog doctor` as a user runs them, on a healthy store and on damaged ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TestDoctor:
     def test_open_folder(self, store: Path) -> None:
         """A folder that others can enter is a warning, which is no failure unless it is asked to be one."""
         store.chmod(0o755)
-        ended, problems = doctor(store)
+        _, problems = doctor(store)
         assert set(problems) == {"folder"}
         assert problems["folder"]["do"] == [f"chmod 700 {store}"]
         assert doctor(store, "--fail-on", "warning")[0].code == 1

@@ -38,7 +38,7 @@ def _sql(command: str) -> str:
 
 class TestTables:
     def test_dropped_view(self, store: Any, problems: Any) -> None:
-        """Without the landing table's view a Collector's rows are lost in silence: an error, of the schema, too."""
+        """Without the landing table's view a Collector's rows are lost in silence: an error."""
         store.command("DROP TABLE activity_events_ingest_mv")
         found = problems(store)
         assert set(found) == {"schema", "landing"}

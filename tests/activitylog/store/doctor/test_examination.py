@@ -106,7 +106,7 @@ class TestOneCheckFails:
 
             error = DatabaseError(
                 "Code: 497. DB::Exception: analyst: Not enough privileges. To execute this query, it's necessary "
-                "to have the grant SELECT(name) ON system.disks. (ACCESS_DENIED) (version 26.3.1.1 (official build))"
+                "to have the grant SELECT(name) ON system.disks. (ACCESS_DENIED) (version 26.3.1.1)"
             )
             error.code = 497
             raise error
@@ -119,7 +119,7 @@ class TestOneCheckFails:
         )
 
     def test_any_other_error(self, examined: Examined) -> None:
-        """Everything else is an error of its own: a part that cannot be read must not look like a missing right."""
+        """Everything else is an error of its own: an unreadable part must not look like a missing right."""
         finding = run(asking(lambda examined: examined.database.rows("SELECT throwIf(1, 'torn')")), examined)
         assert (finding.severity, finding.found[:34]) == (Severity.ERROR, "the check itself failed: torn: whi")
         assert finding.why == "It matters."

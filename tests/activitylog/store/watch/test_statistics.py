@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,8 +101,8 @@ class TestStatistics:
         """One insert of a thousand rows; what is not known is said to be by events' times."""
         assert found.inserts is not None
         assert (found.inserts.source, found.inserts.batch_source) == ("event_times", "block_numbers")
-        assert found.inserts.rows_24h == 98
-        assert found.inserts.rows_per_second_24h == 98 / 86_400
+        assert found.inserts.rows_24h == 97
+        assert found.inserts.rows_per_second_24h == 97 / 86_400
         assert found.inserts.batches in (1, 2)
 
     def test_average_batch_survives_merges(self, store: Any) -> None:
@@ -202,8 +203,6 @@ class TestReadsLittle:
         parts = (
             "SELECT path FROM system.parts WHERE active AND database = currentDatabase() AND partition = '202001'"
         )
-        from pathlib import Path
-
         (path,) = (row[0] for row in store.query(f"{parts} AND table = 'activity_events'").result_rows)
         for data in Path(path).glob("*.bin"):
             data.write_bytes(b"torn")
@@ -237,7 +236,7 @@ class TestTableFacts:
             ("MergeTree ORDER BY a TTL toDateTime(Timestamp) + toIntervalDay(400) SETTINGS b = 1", 400),
             ("MergeTree ORDER BY a TTL toDate(Timestamp) + toIntervalMonth(2)", 62),
             (
-                "MergeTree ORDER BY a TTL x + toIntervalDay(30) TO VOLUME 'cold', x + toIntervalDay(90) SETTINGS b = 1",
+                "MergeTree ORDER BY a TTL x + toIntervalDay(30) TO VOLUME 'c', x + toIntervalDay(90) SETTINGS b",
                 90,
             ),
             ("MergeTree ORDER BY a TTL x + toIntervalDay(30) TO VOLUME 'cold' SETTINGS b = 1", None),
