@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _CODE: Final = re.compile(r"Code: \d+\. ?(?:DB::Exception: ?)?")
+_FAILED_WHY: Final = "A question that fails here fails for everybody who asks it; damaged parts are one reason."
 _REACHABLE_WHY: Final = "Nothing can be looked at, and an application that uses this URL delivers nothing either."
 
 
@@ -95,7 +96,7 @@ def run(check: AnyCheck, examined: Examined, *, option: str = "--url URL") -> Fi
             return _failed(check, Severity.SKIPPED, f"this server does not have what is asked: {_reason(error)}")
         if code in NOT_ALLOWED:
             return _failed(check, Severity.SKIPPED, f"this user may not look: {_reason(error)}")
-        return _failed(check, Severity.ERROR, f"the check itself failed: {_reason(error)}")
+        return _failed(check, Severity.ERROR, f"the check itself failed: {_reason(error)}", why=_FAILED_WHY)
     problem = verdict.severity in (Severity.ERROR, Severity.WARNING)
     return Finding(
         check=check.name,
@@ -108,14 +109,14 @@ def run(check: AnyCheck, examined: Examined, *, option: str = "--url URL") -> Fi
     )
 
 
-def _failed(check: AnyCheck, severity: Severity, found: str, hint: str = "") -> Finding:
+def _failed(check: AnyCheck, severity: Severity, found: str, hint: str = "", *, why: str = "") -> Finding:
     is_error = severity is Severity.ERROR
     return Finding(
         check=check.name,
         title=check.title,
         severity=severity,
         found=found,
-        why=check.why if is_error else "",
+        why=(why or check.why) if is_error else "",
         do=(f"# {hint}",) if hint else (),
     )
 

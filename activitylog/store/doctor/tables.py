@@ -75,7 +75,7 @@ def ask_landing(examined: Examined) -> Landing | None:
         raise Skip(f"there is no table {EVENTS_TABLE}")
     if not database.holds(INGEST_TABLE):
         return None
-    views = tuple(views_of(examined, [INGEST_TABLE]))
+    views = tuple(views_of(examined, [database.local(INGEST_TABLE)]))
     return Landing(views, frozenset({EVENTS_TABLE, database.events}))
 
 
@@ -128,7 +128,8 @@ def ask_windows(examined: Examined) -> list[Window]:
     events = examined.require_events()
     found = [_window(examined, events, "events")]
     seen = {events}
-    for view in views_of(examined, [table for table in (INGEST_TABLE, events) if examined.database.holds(table)]):
+    landing = examined.database.local(INGEST_TABLE)
+    for view in views_of(examined, [table for table in (landing, events) if examined.database.holds(table)]):
         target = examined.database.local(view.target[1])
         if target not in seen and target in examined.database.tables:
             seen.add(target)

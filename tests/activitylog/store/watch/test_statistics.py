@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,52 @@ class TestStatistics:
         assert over_http.events == direct.events
         assert (over_http.tables, over_http.columns) == (direct.tables, direct.columns)
         assert over_http.top_events == direct.top_events
+
+
+@pytest.fixture
+def part_log(store: Any) -> Iterator[Any]:
+    """The embedded engine keeps no part log: a table of the columns that the server's has, with recorded rows."""
+    store.command(
+        "CREATE TABLE system.part_log (event_type Enum8('NewPart' = 1, 'MergeParts' = 2, 'RemovePart' = 4), "
+        "event_date Date, event_time DateTime, database LowCardinality(String), table LowCardinality(String), "
+        "rows UInt64) ENGINE = Memory"
+    )
+    store.command(
+        "INSERT INTO system.part_log SELECT 'NewPart', toDate(now() - age), now() - age, currentDatabase(), "
+        "'activity_events', rows FROM values('age UInt32, rows UInt64', (10, 600), (1800, 3000), (80000, 5040), "
+        "(172800, 20000), (259200, 10000))"
+    )
+    store.command(
+        "INSERT INTO system.part_log "
+        "SELECT 'MergeParts', today(), now(), currentDatabase(), 'activity_events', 99999"
+    )
+    store.command("INSERT INTO system.part_log SELECT 'NewPart', today(), now(), 'another', 'activity_events', 77")
+    yield store
+    store.command("DROP TABLE system.part_log SYNC")
+
+
+class TestPartLog:
+    """Where the server keeps a part log, it is known when rows were written."""
+
+    def test_rates_and_batches(self, part_log: Any) -> None:
+        """Rows of new parts of our table, not of merges and not of another database's."""
+        found = statistics(part_log)
+        assert found.inserts is not None
+        assert (found.inserts.source, found.inserts.batch_source) == ("part_log", "part_log")
+        assert (found.inserts.rows_per_second_now, found.inserts.rows_1h) == (10.0, 3600)
+        assert (found.inserts.rows_24h, found.inserts.batches) == (8640, 3)
+        assert found.inserts.average_batch_rows == 2880
+        assert (found.merges.done, found.merges.done_source) == (1, "part_log")
+
+    def test_growth_by_arrival(self, part_log: Any) -> None:
+        """What was imported counts on the day on which it came in, whatever its events' times are."""
+        growth = statistics(part_log).growth
+        assert growth is not None
+        assert growth.source == "part_log"
+        assert growth.by_arrival_day is not None
+        assert sum(day.rows for day in growth.by_arrival_day) == 38_640
+        assert growth.rows_per_day_7 is not None
+        assert growth.rows_per_day_7 >= 10_000
 
 
 class TestReadsLittle:
