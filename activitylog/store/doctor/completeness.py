@@ -6,6 +6,7 @@ missing. All three look at the newest days only, unless asked to be thorough: th
 # ruff: noqa: S608 - names are quoted, values are parameters or literals; what is shown is not run here
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 10
 _ALL_DAYS: Final = 1_000_000
+#: Seconds between two looks. Where inserts follow one another without a pause about every third look finds one
+#: under way, and looks within one insert find the same one: they have to lie apart.
+_PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: So many ids are compared at once; of more, a part of all ids is taken, each with all its rows.
 _MOST_IDS: Final = 2_000_000
 #: A table of up to so many rows is searched as a whole for a sequence number, a larger one near the gap.
@@ -67,16 +71,30 @@ def missing_days(client: Client, *, recent_days: int = 7) -> list[MissingDay]:
         By roll-up and day; empty when each roll-up has the rows of the table. A roll-up that has more is no
         difference: rows were dropped from the table by its TTL or an archive, and stay counted.
 
-    An insert that is under way between the two counts looks like a miss, so a difference counts as one only when a
-    second look finds it again.
+    An insert that is under way looks like a miss: the table has its rows a moment before the roll-ups. So days
+    with a difference are looked at again, and what counts is the smallest difference of all looks: three seconds
+    more when something is missing.
     """
     database = Database(client)
     since = _since(database, recent_days)
-    found = _compare(database, since) if since else []
-    if not found or since is None:
+    if since is None:
         return []
-    again = {(item.rollup, item.day) for item in _compare(database, since)}
-    return [item for item in found if (item.rollup, item.day) in again]
+    found = _compare(database, since)
+    for pause in _PAUSES:
+        if not found:
+            break
+        time.sleep(pause)
+        first = min(item.day for item in found)
+        again = _compare(database, datetime(first.year, first.month, first.day, tzinfo=UTC))
+        found = _smaller(found, again)
+    return found
+
+
+def _smaller(found: Sequence[MissingDay], again: Sequence[MissingDay]) -> list[MissingDay]:
+    """Of each day that is in both, the smaller difference."""
+    later = {(item.rollup, item.day): item for item in again}
+    pairs = ((item, later.get((item.rollup, item.day))) for item in found)
+    return [min(item, other, key=lambda each: each.missing) for item, other in pairs if other is not None]
 
 
 def _since(database: Database, recent_days: int) -> datetime | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from threading import Event, Thread
 from typing import Any
 
+import clickhouse_connect
 import pytest
 
-from activitylog.store.doctor import Examined, Finding, Severity
+from activitylog.store.doctor import Examined, Finding, Severity, missing_days
 from activitylog.store.doctor.examination import run
 from activitylog.store.doctor.times import CLOCK
 from activitylog.store.watch import Database
@@ -313,6 +315,38 @@ class TestCompleteness:
         assert finding.severity is Severity.ERROR
         assert finding.found == "the roll-ups lack 40 rows on 1 day"
         assert f", {rollup}: " in finding.details[0]
+
+    def test_future_events_hide_nothing(self, store: Any, problems: Any) -> None:
+        """The newest days are those up to today, whatever an event says of 2099."""
+        insert(store, "Timestamp, EventName", "toDateTime64('2099-05-01 00:00:00', 9, 'UTC'), 'a'")
+        store.command("DETACH TABLE activity_events_hourly_mv")
+        insert(store, "Timestamp, EventName", "now64(9) - INTERVAL 1 DAY, 'a'", 4)
+        store.command("ATTACH TABLE activity_events_hourly_mv")
+        found = problems(store)
+        assert set(found) == {"event_times", "rollups"}
+        assert found["rollups"].found == "the roll-ups lack 4 rows on 1 day"
+
+    @pytest.mark.slow
+    def test_inserts_under_way_are_no_miss(self, store: Any, chdb_url: str) -> None:
+        """While rows come in, table and roll-ups are not counted at one moment; nothing is missed all the same."""
+        ended = Event()
+
+        def write() -> None:
+            client = clickhouse_connect.get_client(dsn=chdb_url, database=store.database)
+            number = 0
+            while not ended.wait(0.05):
+                number += 1
+                insert(client, "Timestamp, EventName, ActorId, Seq", f"now64(9), 'a', 'x', {number}", 100)
+            client.close()
+
+        writer = Thread(target=write)
+        writer.start()
+        try:
+            found = [missing_days(store) for _ in range(40)]
+        finally:
+            ended.set()
+            writer.join()
+        assert [days for days in found if days] == []
 
     def test_old_days_only_when_thorough(self, store: Any, problems: Any) -> None:
         """A miss of long ago is found with deep."""
