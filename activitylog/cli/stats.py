@@ -142,8 +142,9 @@ def _event_facts(events: Events) -> Iterator[tuple[str, str]]:
         return
     span = f"{events.oldest:%Y-%m-%d %H:%M:%S} to {events.newest:%Y-%m-%d %H:%M:%S} UTC"
     yield "events", f"{events.events:,} from {span}"
-    who = [(events.actors, "actors"), (events.tenants, "tenants")]
-    yield "of", ", ".join(f"{count:,} {name}" for count, name in who if count is not None) or "nobody knows"
+    who = [(events.actors, "actor"), (events.tenants, "tenant")]
+    known = [f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in who if count is not None]
+    yield "of", ", ".join(known) or "nobody knows: there are no roll-ups"
     yield (
         "bytes an event",
         f"{events.bytes_per_event:.1f}: table {events.table_bytes_per_event:.1f} (indexes "
@@ -165,7 +166,8 @@ def _insert_facts(inserts: Inserts) -> Iterator[tuple[str, str]]:
     )
     if inserts.average_batch_rows is not None:
         where = "in the last 24 h" if inserts.batch_source == "part_log" else "by block numbers, newest partition"
-        yield "rows a batch", f"{inserts.average_batch_rows:,.0f} ({inserts.batches:,} batches, {where})"
+        batches = f"{inserts.batches:,} {'batch' if inserts.batches == 1 else 'batches'}"
+        yield "rows a batch", f"{inserts.average_batch_rows:,.0f} ({batches}, {where})"
 
 
 def _growth_facts(growth: Growth) -> Iterator[tuple[str, str]]:
@@ -190,6 +192,8 @@ def _growth_facts(growth: Growth) -> Iterator[tuple[str, str]]:
 
 def _forecast_words(forecast: Forecast) -> str:
     text = forecast.says
+    if forecast.full_on is not None and forecast.bytes_per_day is not None:
+        text = f"on {forecast.full_on}, at {size(forecast.bytes_per_day)} a day"
     if forecast.levels_off_bytes is not None:
         text += f" at {size(forecast.levels_off_bytes)}"
     if forecast.retention_days is not None:

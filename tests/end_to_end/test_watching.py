@@ -74,13 +74,13 @@ class TestDoctor:
         errors = [place for place, line in enumerate(lines) if line.startswith("ERROR")]
         fine = [place for place, line in enumerate(lines) if line.startswith("ok ")]
         assert max(errors) < min(fine)
-        assert lines[-1].startswith("2 errors")
+        assert lines[-1].startswith("2 errors: ")
 
     def test_commands_repair(self, store: Path) -> None:
         """What is printed can be pasted, and then the problem is gone."""
         sql("ALTER TABLE activity_events_hourly MODIFY SETTING non_replicated_deduplication_window = 0", store)
         _, problems = doctor(store)
-        assert set(problems) == {"windows"}
+        assert "windows" in problems
         command = problems["windows"]["do"][0].removeprefix("activitylog ")
         done = subprocess.run(
             f"{sys.executable} -m activitylog {command}",
@@ -185,7 +185,7 @@ class TestStats:
         assert ended.code == 0, ended.err
         for words in (
             "100 from ",
-            "7 actors, 1 tenants",
+            "7 actors, 1 tenant\n",
             "bytes an event",
             "by the events' own times: there is no part log",
             "disk full",

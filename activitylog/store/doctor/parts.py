@@ -50,7 +50,7 @@ def judge_detached(rows: Sequence[dict[str, Any]]) -> Verdict:
     if by_hand:
         problems.append(
             warning(
-                f"{plural(len(by_hand), 'part is', 'parts are')} detached: their rows are in no answer",
+                f"the rows of {plural(len(by_hand), 'detached part')} are in no answer",
                 *(f"{row['table']}: {row['name']} ({row['bytes']:,} bytes)" for row in by_hand[:_SHOWN]),
                 *_more(len(by_hand)),
                 do=(
@@ -90,7 +90,7 @@ def _drop(row: dict[str, Any]) -> str:
 DETACHED: Final = Check(
     "detached_parts",
     "Detached parts",
-    "The server takes a part that it cannot read out of the table and goes on: every answer lacks its rows.",
+    "What is detached is in no answer. The server does that by itself to a part that it cannot read, and goes on.",
     ask_detached,
     judge_detached,
 )

@@ -276,7 +276,7 @@ class TestParts:
         verdict = judge_detached(rows)
         assert verdict.found == "12 parts are broken and were set aside"
         assert verdict.details[10] == "and 2 more"
-        assert "1 part is detached: their rows are in no answer" in verdict.details
+        assert "the rows of 1 detached part are in no answer" in verdict.details
 
     def test_names_are_quoted(self) -> None:
         """A name that nobody would choose stays one word of SQL and of the shell."""
