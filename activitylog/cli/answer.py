@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from activitylog.cli import plots
 from activitylog.cli.charts import evenly, sparkline
 from activitylog.cli.rows import Rows
 from activitylog.cli.tables import (
@@ -25,6 +26,10 @@ from activitylog.cli.tables import (
 )
 from activitylog.cli.visible import visible
 
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_HEIGHT: Final = 12
+_WIDTH_OF_A_FILE: Final = 100
+
 
 class Shape(Enum):
     """How rows are printed."""
@@ -32,6 +37,7 @@ class Shape(Enum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+    PLOT = "plot"
 
 
 def shape_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,11 +64,13 @@ class Chart:
         x: column that names the values; of a series it is the time.
         y: column that is drawn.
         series: True draws a line above the table, False bars in it.
+        z: column that a heat map draws, over ``x`` and ``y``; empty for other charts.
     """
 
     x: str
     y: str
     series: bool = False
+    z: str = ""
 
 
 def print_answer(rows: Rows, shape: Shape, *, title: str = "", chart: Chart | None = None) -> None:
@@ -79,6 +87,8 @@ def print_answer(rows: Rows, shape: Shape, *, title: str = "", chart: Chart | No
         print_ndjson(rows)
     elif shape is Shape.CSV:
         print_csv(rows)
+    elif shape is Shape.PLOT:
+        _print_plot(rows, title, chart)
     else:
         _print_with_chart(rows, title, chart)
 
@@ -88,9 +98,53 @@ def _print_with_chart(rows: Rows, title: str, chart: Chart | None) -> None:
     print_title(title)
     if chart is not None and chart.series and len(kept) > 2:
         print_line(Rows(rows.columns, iter(kept)), chart)
-    bars = chart.y if chart is not None and not chart.series else None
+    bars = chart.z or chart.y if chart is not None and not chart.series else None
     if print_rows(Rows(rows.columns, iter(kept)), bars=bars) == 0:
-        click.secho("no rows", err=True, dim=True)
+        _note_no_rows()
+
+
+def _note_no_rows() -> None:
+    click.secho("no rows", err=True, dim=True)
+
+
+def _print_plot(rows: Rows, title: str, chart: Chart | None) -> None:
+    """The chart alone, as wide as the terminal."""
+    if chart is None:
+        raise click.UsageError("The answer is a table: there is nothing to plot.", click.get_current_context())
+    columns = {column.name: place for place, column in enumerate(rows.columns)}
+    kept = list(islice(rows.values, MOST_ROWS * 10))
+    if not kept:
+        _note_no_rows()
+        return
+    print_title(title)
+    for line in _plotted(kept, columns, chart):
+        sys.stdout.write(line + "\n")
+    zone = " (UTC)" if chart.series and rows.columns[columns[chart.x]].type.startswith("Date") else ""
+    axes = f"{chart.x} and {chart.y}" if chart.z else chart.x
+    sys.stdout.write(f" {chart.z or chart.y} by {axes}{zone}\n")
+
+
+def _plotted(rows: Sequence[Sequence[Any]], columns: Mapping[str, int], chart: Chart) -> list[str]:
+    width = terminal_width(sys.stdout) or _WIDTH_OF_A_FILE
+    unicode = has_unicode(sys.stdout)
+    across = [visible(str(row[columns[chart.x]])) for row in rows]
+    if chart.z:
+        down = [_row_name(chart.y, row[columns[chart.y]]) for row in rows]
+        columns_of, rows_of = plots.places(across), plots.places(down)
+        values = {
+            (columns_of[x], rows_of[y]): float(row[columns[chart.z]] or 0)
+            for x, y, row in zip(across, down, rows, strict=True)
+        }
+        return plots.heat_map(list(columns_of), list(rows_of), values, width, unicode=unicode)
+    heights = [float(row[columns[chart.y]] or 0) for row in rows]
+    if chart.series:
+        return plots.area_chart(plots.time_labels(across), heights, width, _HEIGHT, unicode=unicode)
+    return plots.bar_chart(across, heights, width, unicode=unicode)
+
+
+def _row_name(column: str, value: Any) -> str:
+    weekday = column == "weekday" and isinstance(value, int) and 1 <= value <= len(_WEEKDAYS)
+    return _WEEKDAYS[value - 1] if weekday else visible(str(value))
 
 
 def print_line(rows: Rows, chart: Chart) -> None:

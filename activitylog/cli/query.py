@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,19 +14,22 @@ from activitylog.cli.errors import EXIT_CODES
 from activitylog.cli.rows import select
 from activitylog.cli.sql import pairs
 from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
-from activitylog.cli.tables import fitted, print_json, terminal_width
-from activitylog.exceptions import QueryError
-from activitylog.queries import Question, question, questions
+from activitylog.cli.tables import fitted, print_json, print_title, terminal_width
+from activitylog.cli.visible import visible
+from activitylog.exceptions import QueryError, StoreError, StoreUnavailableError
+from activitylog.queries import GROUPS, Question, client_command, estimate, find, questions, search
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _EPILOG: Final = f"""\b
 Examples:
-  activitylog query
-  activitylog query top-actors
+  activitylog query                                  the questions there are
+  activitylog query --search "who was denied"        those that answer this
+  activitylog query top-actors --days 7
   activitylog query actor-timeline --actor 42 --json
-  activitylog query actor-timeline --explain
+  activitylog query events-by-hour --plot
+  activitylog query retention --explain > mine.sql   a beginning for your own
 
 {EXIT_CODES}
 """
@@ -42,7 +45,9 @@ Examples:
 @click.option(
     "-p", "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter; --NAME VALUE too."
 )
-@click.option("--explain", is_flag=True, help="Print the question's SQL and ask nothing.")
+@click.option("--search", "words", metavar="WORDS", help="List the questions that answer what these words ask.")
+@click.option("--explain", is_flag=True, help="Print meaning, cost and SQL, with what this store would read.")
+@click.option("--plot", is_flag=True, help="Draw a series, a ranking or a heat map.")
 @shape_options
 @click.pass_context
 def query(
@@ -52,30 +57,41 @@ def query(
     name: str | None,
     url: str | None,
     parameters: tuple[str, ...],
+    words: str | None,
     explain: bool,
+    plot: bool,
     shape: Shape,
 ) -> None:
     """
-    Ask the question NAME; without NAME list the questions there are.
+    Ask the question NAME, or the one that begins so; without NAME list the questions there are.
 
-    Each question has parameters with defaults, given as --NAME VALUE. The SQL of a question (--explain) is a
-    beginning for one's own: `activitylog sql`.
+    Each question has parameters with defaults, given as --NAME VALUE; --explain says what they mean. Its SQL is
+    a beginning for one's own: `activitylog sql`.
     """
     given = {**pairs(parameters), **_named(context.args)}
-    if name is None:
-        _list(shape, given)
+    if plot and shape is not Shape.TABLE:
+        raise click.UsageError("Only one of --plot, --json and --csv can be given.", context)
+    if name is None or words is not None:
+        if given or (name is not None and words is not None):
+            raise QueryError(
+                "There is more than a list of questions needs.", hint="`activitylog query` lists the questions."
+            )
+        _list(questions().values() if words is None else _found(words), shape, grouped=words is None)
         return
-    asked = question(name)
+    asked = find(name)
     values = asked.values(given)
+    if plot and asked.kind == "table":
+        raise QueryError(f"{asked.name!r} answers with a table, not with a chart.", hint="Leave out --plot.")
     if explain:
-        sys.stdout.write(asked.sql.strip() + "\n")
+        _explain(asked, given, url, shape)
         return
     store = existing_store(url)
     client = open_store(store)
     try:
         if shape is Shape.TABLE:
             note_store(store)
-        show(client, asked, values, shape)
+            _note_range(asked, values, given)
+        show(client, asked, values, Shape.PLOT if plot else shape)
     finally:
         client.close()
 
@@ -94,21 +110,79 @@ def _named(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _list(shape: Shape, given: Mapping[str, str]) -> None:
-    """The questions there are."""
-    if given:
-        raise QueryError("There are parameters and no question.", hint="`activitylog query` lists the questions.")
+def _found(words: str) -> list[Question]:
+    found = search(words)
+    if not found:
+        raise QueryError(f"No question answers {words!r}.", hint="`activitylog query` lists the questions.")
+    return found[:10]
+
+
+def _list(listed: Iterable[Question], shape: Shape, *, grouped: bool) -> None:
+    """The questions, a line each; by group, or in the order given."""
+    listed = list(listed)
     if shape is Shape.JSON:
-        for asked in questions().values():
+        for asked in listed:
             print_json(asdict(asked))
         return
+    if shape is Shape.CSV:
+        raise QueryError("The list of questions is no table.", hint="Use --json.")
     width = terminal_width(sys.stdout) or 10_000
-    longest = max(len(name) for name in questions())
-    for name, asked in questions().items():
-        parameters = " ".join(f"--{parameter.name}" for parameter in asked.parameters)
-        sys.stdout.write(fitted(f"{name:<{longest}}  {asked.answers}", width) + "\n")
-        sys.stdout.write(fitted(f"{'':<{longest}}  {parameters}", width) + "\n")
-    click.echo("What the parameters of a question mean: activitylog query NAME --explain", err=True)
+    longest = max(len(asked.name) for asked in listed)
+    for group, about in GROUPS.items() if grouped else (("", ""),):
+        if group:
+            print_title(f"{group}: {about}")
+        for asked in listed:
+            if not group or asked.group == group:
+                line = f"  {asked.name:<{longest}}  {_first_sentence(asked.answers)}"
+                sys.stdout.write(fitted(line, width) + "\n")
+    click.echo(f"Parameters, meaning and cost of one: activitylog query {listed[0].name} --explain", err=True)
+
+
+def _first_sentence(text: str) -> str:
+    end = text.find("? ")
+    return text if end < 0 else text[: end + 1]
+
+
+def _explain(asked: Question, given: Mapping[str, str], url: str | None, shape: Shape) -> None:
+    """The file, and as comments behind it how else to ask, and what this store would read; all of it is SQL."""
+    command = client_command(asked, given)
+    reads = _reads(asked, given, url)
+    if shape is Shape.JSON:
+        print_json({**asdict(asked), "command": command, "reads": reads})
+        return
+    sys.stdout.write(f"{asked.sql.strip()}\n\n-- {visible(command)}\n")
+    for table in reads or ():
+        sys.stdout.write(f"-- would read {table['rows']:,} rows in {table['parts']:,} parts of {table['table']}\n")
+    if reads == []:
+        sys.stdout.write("-- would read nothing but a few values\n")
+
+
+def _reads(asked: Question, given: Mapping[str, str], url: str | None) -> list[dict[str, Any]] | None:
+    """What the store would read, by table; None where there is no store that can say."""
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        store = existing_store(url)
+        client = open_store(store)
+    except (StoreUnavailableError, StoreError):
+        if url is not None:
+            raise
+        return None
+    try:
+        return [asdict(one) for one in estimate(client, asked, given)]
+    except DatabaseError as error:
+        click.secho(f"no estimate: {visible(str(error).splitlines()[0][:200])}", err=True, dim=True)
+        return None
+    finally:
+        client.close()
+
+
+def _note_range(asked: Question, values: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    """Name the range that nobody chose on standard error."""
+    names = {parameter.name for parameter in asked.parameters}
+    if {"days", "since"} <= names and not given.get("since") and "object" not in names:
+        days = "1 day" if values["days"] == 1 else f"{values['days']} days"
+        click.secho(f"range: {days} up to the newest event (--days, --since)", err=True, dim=True)
 
 
 def show(
@@ -138,4 +212,4 @@ def show(
 
 def chart_of(asked: Question) -> Chart | None:
     """How the answer is drawn; None for a plain table."""
-    return None if asked.kind == "table" else Chart(asked.x, asked.y, series=asked.kind == "series")
+    return None if asked.kind == "table" else Chart(asked.x, asked.y, series=asked.kind == "series", z=asked.z)

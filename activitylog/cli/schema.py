@@ -8,9 +8,12 @@ from typing import Final
 
 import click
 
+from activitylog.cli.schema_access import access
+from activitylog.cli.schema_size import size
 from activitylog.cli.store_option import Store, choose_store, existing_store, note_store, open_store, url_option
 from activitylog.cli.tables import print_json
 from activitylog.cli.visible import visible
+from activitylog.settings import load_settings
 
 _DIFFERS: Final = 1
 
@@ -20,17 +23,25 @@ def schema() -> None:
     """The tables of the store: numbered SQL files, applied in order, recorded in the database."""
 
 
+schema.add_command(size)
+schema.add_command(access)
+
+
 @schema.command()
+@click.option("--cluster", metavar="NAME", help="For all servers of this cluster.  [of the settings]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a step.")
-def show(*, as_json: bool) -> None:
+def show(*, cluster: str | None, as_json: bool) -> None:
     """Print the SQL of all steps, in order; clickhouse-client can run it. Needs no store."""
     from activitylog import store
+    from activitylog.store.rendering import statements
 
+    settings = load_settings().store
+    settings = replace(settings, cluster=cluster or settings.cluster)
     if not as_json:
-        sys.stdout.write(store.show())
+        sys.stdout.write(store.show(settings))
         return
     for migration in store.migrations():
-        print_json(asdict(migration))
+        print_json({**asdict(migration), "statements": statements(migration.sql, settings)})
 
 
 @schema.command()

@@ -1,9 +1,27 @@
 """
-Named questions to the store: one SQL file each in ``sql/``, with a head that says what it answers and with which
-parameters. ``question`` reads the files, ``ask`` runs one.
+Named questions to the store: one SQL file each in ``sql/``, with a head that says what it answers, with which
+parameters, and what that costs. ``question`` reads the files, ``search`` finds one, ``explain`` tells what it
+would read, ``ask`` asks it.
 """
 
-from activitylog.queries.ask import Result, ask
-from activitylog.queries.question import Parameter, Question, question, questions
+from activitylog.queries.ask import Result, ask, ask_arrow, ask_frame
+from activitylog.queries.explain import Estimate, client_command, estimate
+from activitylog.queries.question import GROUPS, Parameter, Question, question, questions
+from activitylog.queries.search import find, search
 
-__all__ = ["Parameter", "Question", "Result", "ask", "question", "questions"]
+__all__ = [
+    "GROUPS",
+    "Estimate",
+    "Parameter",
+    "Question",
+    "Result",
+    "ask",
+    "ask_arrow",
+    "ask_frame",
+    "client_command",
+    "estimate",
+    "find",
+    "question",
+    "questions",
+    "search",
+]

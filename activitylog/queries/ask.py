@@ -1,17 +1,31 @@
-"""Ask a named question, and get its answer."""
+"""
+Ask a named question, and get its answer: as rows, as an Arrow table, or as a pandas data frame.
+
+    from activitylog.queries import ask, ask_frame
+    from activitylog.store import connect
+
+    client = connect("chdb:///var/lib/activity")
+    ask(client, "top-actors", limit=5).rows
+    ask_frame(client, "events-by-hour", limit=168).plot(x="hour", y="events")
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from activitylog.exceptions import QueryError
-from activitylog.queries.question import question
+from activitylog.queries.question import Question, question
 
 if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped, unused-ignore]
+    import pyarrow
     from clickhouse_connect.driver.client import Client
 
-_UNKNOWN_TABLE = 60
+_UNKNOWN_TABLE: Final = 60
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +55,51 @@ def ask(client: Client, name: str, **parameters: Any) -> Result:
     Raises:
         QueryError: no such question or parameter, a value of another type, no such table, or the engine refuses.
     """
+
+    def rows(asked: Question, values: Mapping[str, Any]) -> Result:
+        answer = client.query(asked.sql, parameters=dict(values), tz_mode="aware")
+        columns, types = tuple(answer.column_names), tuple(type_.name for type_ in answer.column_types)
+        if not columns:
+            columns, types = _described(client, asked, values)
+        return Result(columns, types, [tuple(row) for row in answer.result_rows])
+
+    return _asked(name, parameters, rows)
+
+
+def ask_arrow(client: Client, name: str, **parameters: Any) -> pyarrow.Table:
+    """
+    As :func:`ask`, as an Arrow table: times to the nanosecond in UTC. Needs pyarrow, which the extra ``embedded``
+    brings.
+
+    Raises:
+        QueryError: as in :func:`ask`.
+    """
+
+    def table(asked: Question, values: Mapping[str, Any]) -> Any:
+        return client.query_arrow(asked.sql, parameters=dict(values), use_strings=True)
+
+    return _asked(name, parameters, table)
+
+
+def ask_frame(client: Client, name: str, **parameters: Any) -> pandas.DataFrame:
+    """
+    As :func:`ask`, as a pandas data frame. Needs pandas and pyarrow, which the extra ``embedded`` brings.
+
+    Raises:
+        QueryError: as in :func:`ask`.
+    """
+    return ask_arrow(client, name, **parameters).to_pandas()
+
+
+def _asked(
+    name: str, parameters: Mapping[str, Any], answer: Callable[[Question, Mapping[str, Any]], _Answer]
+) -> _Answer:
+    """The answer to a question, or why there is none in one sentence."""
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     asked = question(name)
-    values = asked.values(parameters)
     try:
-        answer = client.query(asked.sql, parameters=values, tz_mode="aware")
+        return answer(asked, asked.values(parameters))
     except DatabaseError as error:
         reason = str(error).splitlines()[0][:300]
         if error.code == _UNKNOWN_TABLE:
@@ -55,8 +108,11 @@ def ask(client: Client, name: str, **parameters: Any) -> Result:
                 hint="Run: activitylog schema apply --url URL.",
             ) from error
         raise QueryError(f"The question {asked.name!r} was refused: {reason}") from error
-    return Result(
-        columns=tuple(answer.column_names),
-        types=tuple(column_type.name for column_type in answer.column_types),
-        rows=[tuple(row) for row in answer.result_rows],
-    )
+
+
+def _described(
+    client: Client, asked: Question, values: Mapping[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns of an answer without rows, which come without their names."""
+    lines = client.query(f"DESCRIBE TABLE ({asked.sql})", parameters=dict(values)).result_rows
+    return tuple(name for name, *_ in lines), tuple(type_ for _, type_, *_ in lines)

@@ -8,6 +8,7 @@ Each function takes a text or a value of Python's own type and raises ValueError
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -55,7 +56,17 @@ def _parsed(value: Any) -> dt.datetime:
         raise ValueError("not a time, such as 2026-05-01 or 2026-05-01T10:00:00+02:00") from None
 
 
-#: The types that parameters may have, and the check of each.
+def _one_of(names: tuple[str, ...]) -> Callable[[Any], str]:
+    def one(value: Any) -> str:
+        text = _text(value).strip()
+        if text not in names:
+            raise ValueError(f"not one of: {', '.join(names)}")
+        return text
+
+    return one
+
+
+#: The types that parameters may have, and the check of each; beside them enumerations (:func:`check_of`).
 VALUE_OF_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
     {
         "String": _text,
@@ -64,3 +75,17 @@ VALUE_OF_TYPE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         "DateTime64(9, 'UTC')": _time,
     }
 )
+
+_NAME_IN_ENUM: Final = re.compile(r"'(\w+)'=\d+")
+
+
+def check_of(type_name: str) -> Callable[[Any], Any]:
+    """
+    The check of a type, such as ``UInt64`` or ``Enum8('event'=1,'route'=2)``.
+
+    Raises:
+        KeyError: parameters cannot have this type.
+    """
+    if type_name.startswith("Enum8("):
+        return _one_of(tuple(_NAME_IN_ENUM.findall(type_name)))
+    return VALUE_OF_TYPE[type_name]

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from activitylog.store.migrations import migrations
 
-_CREATE: Final = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
+_CREATE: Final = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW|VIEW) IF NOT EXISTS (\w+)")
 _COLUMN: Final = re.compile(r"(\w+)\s+(.*)", re.DOTALL)
 _PIECE: Final = re.compile(r"--[^\n]*|'(?:[^'\\]|\\.)*'|.", re.DOTALL)
 

@@ -14,6 +14,8 @@ from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import ColumnDefinition, definitions
 from activitylog.store.migrations import migrations, pending
+from activitylog.store.rendering import statements
+from activitylog.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -42,9 +44,19 @@ class Difference:
         return f"{self.where} {found}; it should be {self.expected}"
 
 
-def show() -> str:
-    """The SQL that makes the schema, as one text that ``clickhouse-client --multiquery`` runs."""
-    return "\n".join(f"-- {migration}.sql\n{migration.sql}" for migration in migrations())
+def show(settings: StoreSettings | None = None) -> str:
+    """
+    The SQL that makes the schema, as one text that ``clickhouse-client --multiquery`` runs.
+
+    Args:
+        settings: of the deployment; None for the files as they are.
+    """
+    if settings is None or settings.cluster is None:
+        return "\n".join(f"-- {migration}.sql\n{migration.sql}" for migration in migrations())
+    return "\n".join(
+        f"-- {migration}.sql\n" + "".join(f"{statement};\n" for statement in statements(migration.sql, settings))
+        for migration in migrations()
+    )
 
 
 def diff(client: Client) -> list[Difference]:
@@ -70,7 +82,7 @@ def diff(client: Client) -> list[Difference]:
             found.append(Difference(definition.name, f"a {definition.kind}"))
             continue
         engine, engine_full = tables[definition.name]
-        if definition.kind == "view" and engine != "MaterializedView":
+        if definition.kind == "view" and engine not in ("MaterializedView", "View"):
             found.append(Difference(definition.name, "a materialized view", f"a table of engine {engine}"))
         found += _column_differences(client, definition.name, definition.columns)
         if definition.name == EVENTS_TABLE:

@@ -8,7 +8,9 @@ the Collector's ``otel_logs`` through the landing table. Every stored column and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -19,15 +21,13 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from activitylog.cli.demo_service import generate
 from activitylog.event import FIELDS
-from activitylog.store import EVENTS_TABLE, INGEST_TABLE, apply, column_mapping
+from activitylog.store import apply
 from otel_clickhouse.anyvalue import as_text
-from otel_clickhouse.encoder import Columns, encode_logs
-from otel_clickhouse.layout import compile_layout
-from otel_clickhouse.mapping import parse_mapping
+from otel_clickhouse.encoder import encode_logs
+from tests.end_to_end.ways import both_ways, check, records_of
 
-_TYPED = compile_layout(parse_mapping(column_mapping()))
-_ALIASES = ("Body", "LogAttributes", "ResourceAttributes", "ScopeAttributes")
 _START = 1_767_225_600_000_000_000  # 2026-01-01; a partition is a month, and many of them in one insert are slow
 _UUID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
@@ -55,55 +55,6 @@ def _record(
     )
     record.span_id = number + 1
     return ReadableLogRecord(log_record=record, resource=resource, instrumentation_scope=scope)
-
-
-def _insert(client: Any, table: str, columns: Columns) -> None:
-    assert columns.skipped == ()
-    client.insert(
-        table, columns.data, column_names=columns.names, column_type_names=columns.types, column_oriented=True
-    )
-
-
-def _rows(client: Any) -> list[dict[str, Any]]:
-    """The rows of the typed table in the order of the records, as name -> value; it is empty afterwards."""
-    aliases = ", ".join(_ALIASES)
-    query = (
-        f"SELECT *, {aliases}, toUnixTimestamp64Nano(Timestamp) AS Nanoseconds FROM {EVENTS_TABLE} ORDER BY SpanId"
-    )
-    result = client.query(query)
-    client.command(f"TRUNCATE TABLE {EVENTS_TABLE}")
-    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-
-def _both_ways(
-    client: Any, records: Sequence[ReadableLogRecord]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    _insert(client, EVENTS_TABLE, encode_logs(records, _TYPED))
-    direct = _rows(client)
-    _insert(client, INGEST_TABLE, encode_logs(records))
-    return direct, _rows(client)
-
-
-def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
-    return {name: as_text(value) for name, value in attributes.items() if value is not None}
-
-
-def _clean(body: Any) -> str:
-    return as_text(body).replace("\x01", "\x1a").replace("\x02", "\x1a")
-
-
-def _check(client: Any, records: Sequence[ReadableLogRecord]) -> None:
-    direct, through_the_view = _both_ways(client, records)
-    assert through_the_view == direct
-    assert len(direct) == len(records)
-    for row, readable in zip(direct, records, strict=True):
-        record = readable.log_record
-        assert row["LogAttributes"] == _texts(record.attributes or {})
-        assert row["Body"] == _clean(record.body)
-        assert row["ResourceAttributes"] == _texts(readable.resource.attributes)
-        assert readable.instrumentation_scope is not None
-        assert row["ScopeAttributes"] == _texts(readable.instrumentation_scope.attributes or {})
-        assert row["Nanoseconds"] == record.timestamp
 
 
 _TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -187,7 +138,7 @@ class TestTwoWaysIn:
     @example(records=[_record(0, {"activity.outcome": "", "activity.count": 0, "activity.sample.weight": -0.0})])
     def test_any_record(self, store: Any, records: list[ReadableLogRecord]) -> None:
         """Every column and alias of a record is the same on both ways, and its attributes read back exactly."""
-        _check(store, records)
+        check(store, records)
 
     @pytest.mark.parametrize(
         "name", [field.attribute for field in FIELDS if field.type in ("UInt16", "UInt64", "Float64")]
@@ -201,18 +152,18 @@ class TestTwoWaysIn:
         numbers = [
             0, 1, 200, 65_535, 65_536, -5, 2**63 - 1, 0.1, 0.25, 1e-7, 1.5e-6, 2.5e-6, 1e21, 20.0,
         ]  # fmt: skip
-        _check(store, [_record(number, {name: value}) for number, value in enumerate([*texts, *numbers])])
+        check(store, [_record(number, {name: value}) for number, value in enumerate([*texts, *numbers])])
 
     def test_ids(self, store: Any) -> None:
         """Ids in any case and without dashes are ids; what only looks like one stays a text, on both ways."""
-        _check(
+        check(
             store, [_record(number, {"log.record.uid": text}) for number, text in enumerate([_UUID, *_ODD_UUIDS])]
         )
 
     def test_times(self, store: Any) -> None:
         """Nanoseconds are kept, from the first one of 1970 to the last one that 64 bits hold."""
         times = [1, 999, 1_000, 1_767_225_600_123_456_789, 2**63 - 1]
-        _check(store, [_record(number, timestamp=time) for number, time in enumerate(times)])
+        check(store, [_record(number, timestamp=time) for number, time in enumerate(times)])
 
     def test_a_whole_event(self, store: Any) -> None:
         """An ordinary event fills the typed columns; nothing is left in the map but the application's own."""
@@ -228,7 +179,7 @@ class TestTwoWaysIn:
             "activity.seq": 9,
             "plan": "pro",
         }
-        direct, through_the_view = _both_ways(store, [_record(0, attributes, "42 placed A-17")])
+        direct, through_the_view = both_ways(store, [_record(0, attributes, "42 placed A-17")])
         assert through_the_view == direct
         row = direct[0]
         typed = (
@@ -247,3 +198,37 @@ class TestTwoWaysIn:
         assert row["Attributes"] == {"plan": "pro"}
         assert row["Resource"] == '{"service.name":"shop"}'
         assert row["ScopeAttrs"] == ""
+
+    def test_events_of_a_service(self, store: Any) -> None:
+        """What a service emits, through the real chain, is stored the same on both ways."""
+        events = generate(600, seed=3, end_ns=time.time_ns())
+        check(store, list(records_of(islice(events, 600))), order="Seq")
+
+    def test_filters_by_otel_names(self, store: Any) -> None:
+        """A filter on ``LogAttributes['x']`` finds the rows that one on the typed column finds."""
+        events = generate(600, seed=4, end_ns=time.time_ns())
+        records = list(records_of(events))
+        columns = encode_logs(records)
+        store.insert(
+            "activity_events_ingest",
+            columns.data,
+            column_names=columns.names,
+            column_type_names=columns.types,
+            column_oriented=True,
+        )
+        named = (
+            ("HttpRoute", "http.route", "HttpRoute != ''"),
+            ("ActorId", "user.id", "ActorType = 'user'"),
+            ("TenantId", "activity.tenant.id", "TenantId != ''"),
+        )
+        for column, attribute, present in named:
+            typed = store.query(
+                f"SELECT {column}, count() FROM activity_events WHERE {present} GROUP BY 1 ORDER BY 1"
+            ).result_rows
+            assert typed
+            for value, count in typed[:5]:
+                by_name = store.query(
+                    "SELECT count() FROM activity_events WHERE LogAttributes[{name:String}] = {value:String}",
+                    parameters={"name": attribute, "value": value},
+                ).result_rows
+                assert by_name == [(count,)]

@@ -1,25 +1,50 @@
 -- title: Events by hour
 -- answers: How much happened in each of the newest hours? events counts what was sampled out and rolled up, too.
+-- group: when
 -- kind: series
 -- x: hour
 -- y: events
+-- costs: the hours that are shown from the hourly roll-up, the ends of the range from the rows
+-- example: activitylog query events-by-hour --event order.placed --limit 168 --plot
 -- param event String = : only events of this name; empty: all
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC)
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 72 : this many hours up to the newest event
+WITH
+    (
+        SELECT (toDateTime64(min(Hour), 0, 'UTC'), toDateTime64(max(Hour), 0, 'UTC'), count())
+        FROM activity_events_hourly
+        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+            AND ({tenant:String} = '' OR TenantId = {tenant:String})
+            AND ({event:String} = '' OR EventName = {event:String})
+    ) AS whole,
+    -- the first hour that is shown, as far as the whole hours go
+    greatest(assumeNotNull(whole.1), assumeNotNull(whole.2) - toIntervalHour(least({limit:UInt64}, 10000000))) AS earliest
 SELECT hour, rows, events
 FROM
 (
-    SELECT
-        toDateTime64(toStartOfHour(Timestamp), 0, 'UTC') AS hour,
-        count() AS rows,
-        sum(SampleWeight * EventCount) AS events
-    FROM activity_events
-    WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
-        AND ({tenant:String} = '' OR TenantId = {tenant:String})
-        AND ({event:String} = '' OR EventName = {event:String})
+    SELECT toDateTime64(hour, 0, 'UTC') AS hour, toUInt64(sum(stored)) AS rows, sum(weighted) AS events
+    FROM
+    (
+        SELECT Hour AS hour, RowCount AS stored, Weighted AS weighted
+        FROM activity_events_hourly
+        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+            AND ({tenant:String} = '' OR TenantId = {tenant:String})
+            AND ({event:String} = '' OR EventName = {event:String})
+            AND Hour >= earliest
+        UNION ALL
+        SELECT toStartOfHour(Timestamp) AS hour, 1 AS stored, SampleWeight * EventCount AS weighted
+        FROM activity_events
+        WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+            AND (toStartOfHour(Timestamp) < {since:DateTime64(9, 'UTC')} OR toStartOfHour(Timestamp) > {until:DateTime64(9, 'UTC')} - toIntervalHour(1))
+            AND ({tenant:String} = '' OR TenantId = {tenant:String})
+            AND ({event:String} = '' OR EventName = {event:String})
+        UNION ALL
+        SELECT toDateTime(earliest, 'UTC') AS hour, 0 AS stored, 0 AS weighted WHERE whole.3 > 0
+    )
     GROUP BY hour
+    HAVING rows > 0 OR hour = earliest
     ORDER BY hour DESC WITH FILL STEP INTERVAL -1 HOUR
     LIMIT {limit:UInt64}
 )

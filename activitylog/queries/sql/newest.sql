@@ -1,6 +1,9 @@
 -- title: Newest events
--- answers: What happened last?
+-- answers: What happened last, in all or one tenant's feed?
+-- group: timelines
 -- kind: table
+-- costs: reads backwards from the newest hour until there are enough; with an event that is rare, all of the range
+-- example: activitylog query newest --tenant acme --limit 50
 -- param event String = : only events of this name; empty: all
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC)
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
@@ -19,5 +22,6 @@ FROM activity_events
 WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
     AND ({tenant:String} = '' OR TenantId = {tenant:String})
     AND ({event:String} = '' OR EventName = {event:String})
-ORDER BY Timestamp DESC, Seq DESC
+-- The hour first, as the table is sorted: so the engine reads backwards and stops.
+ORDER BY toStartOfHour(Timestamp) DESC, Timestamp DESC, Seq DESC
 LIMIT {limit:UInt64}

@@ -1,8 +1,10 @@
 -- title: Size by column
 -- answers: Where do the bytes of the store go? Small parts keep their columns together, so they are one line.
+-- group: storage
 -- kind: ranking
 -- x: what
 -- y: bytes
+-- costs: reads system tables only
 -- param table String = activity_events : which table; empty: all
 -- param limit UInt64 = 25 : at most this many lines
 WITH
@@ -25,7 +27,7 @@ SELECT
     table,
     what,
     bytes,
-    round(bytes / rows, 3) AS bytes_per_row,
+    ifNotFinite(round(bytes / rows, 3), 0) AS bytes_per_row,
     uncompressed_bytes
 FROM
 (

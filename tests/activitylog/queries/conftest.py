@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import Any, Final
 
+import clickhouse_connect
 import pytest
 
 from activitylog.store import EVENTS_TABLE, apply
+
+from tests.activitylog.queries.rows import put, row
+
+_TABLES: Final = (EVENTS_TABLE, "activity_events_hourly", "activity_events_actor_daily", "activity_counters")
 
 #: Three days of a shop. Sampled: the view of 2026-03-03 (one row of three views, kept with p = 1/2: 6 events).
 EVENTS: Final[list[dict[str, Any]]] = [
@@ -93,16 +98,62 @@ EVENTS: Final[list[dict[str, Any]]] = [
 ]
 
 
+#: Beside EVENTS: what makes every question have an answer, in the days that it looks at.
+MORE: Final[list[dict[str, Any]]] = [
+    # since when there are events: four weeks and more
+    row("2026-01-31 09:00", "order.placed", "old"),
+    # unusual: not in the same hour of any week before
+    row("2026-03-03 09:00", "report.made", "ann", EventCount=50, DurationUs=2_500_000, HttpRoute="/reports"),
+    # one after the other
+    row("2026-03-03 09:10", "report.opened", "ann"),
+    # denied again and again
+    *(row(f"2026-03-03 08:0{n}", "file.read", "ben", Outcome="denied") for n in range(5)),
+    # one event twice, and a number left out
+    *[row("2026-03-03 07:00", "order.paid", Producer="p1", Seq=1, EventId="019caa3e-9580-7000-8000-000000000001")]
+    * 2,
+    row("2026-03-03 07:01", "order.paid", Producer="p1", Seq=3),
+    # a service that was there every minute, and is not any more
+    *(row(f"2026-03-02 10:{n:02}", "ping", ServiceName="web") for n in range(31)),
+]
+
+
+@pytest.fixture(scope="session")
+def _question_database(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
+    """A database with the tables, made once: making them takes longer than a question."""
+    _chdb_engine.command("CREATE DATABASE questions")
+    client = clickhouse_connect.get_client(dsn=chdb_url, database="questions")
+    apply(client)
+    yield client
+    client.close()
+    _chdb_engine.command("DROP DATABASE questions")
+
+
 @pytest.fixture
-def empty_store(chdb_client: Any) -> Any:
-    """A client on a store without events."""
-    apply(chdb_client)
-    return chdb_client
+def empty_store(_question_database: Any) -> Any:
+    """A client on a store without events; whoever changes tables takes ``own_store``."""
+    for table in _TABLES:
+        _question_database.command(f"TRUNCATE TABLE {table}")
+    return _question_database
 
 
 @pytest.fixture
 def store(empty_store: Any) -> Any:
     """A client on a store with :data:`EVENTS`."""
-    lines = "\n".join(json.dumps(event) for event in EVENTS)
-    empty_store.raw_insert(EVENTS_TABLE, insert_block=lines, fmt="JSONEachRow")
+    put(empty_store, *EVENTS)
     return empty_store
+
+
+@pytest.fixture
+def full_store(store: Any) -> Any:
+    """A client on a store about which every question has something to tell."""
+    put(store, *MORE)
+    put(store, {"Minute": "2026-03-02 10:00:00", "EventName": "ping", "EventCount": 40}, table="activity_counters")
+    return store
+
+
+@pytest.fixture
+def own_store(chdb_client: Any) -> Any:
+    """A client on a store with :data:`EVENTS` in a database of its own, whose tables may be changed."""
+    apply(chdb_client)
+    put(chdb_client, *EVENTS)
+    return chdb_client

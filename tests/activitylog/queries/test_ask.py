@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -12,6 +14,9 @@ import pytest
 from activitylog.exceptions import QueryError
 from activitylog.queries import ask, questions
 from activitylog.store import connect
+
+from tests.activitylog.queries.conftest import EVENTS, MORE
+from tests.activitylog.queries.rows import put, row
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -200,11 +205,11 @@ class TestCounts:
         assert sum(row[2] for row in answer.rows) == on_disk
         assert all(row[3] == round(row[2] / 7, 3) for row in answer.rows)
 
-    def test_size_by_column(self, store: Any) -> None:
+    def test_size_by_column(self, own_store: Any) -> None:
         """Large parts are told column by column, largest first."""
-        store.command("ALTER TABLE activity_events MODIFY SETTING min_bytes_for_wide_part = 0")
-        store.command("OPTIMIZE TABLE activity_events FINAL")
-        rows = ask(store, "size", limit=100).rows
+        own_store.command("ALTER TABLE activity_events MODIFY SETTING min_bytes_for_wide_part = 0")
+        own_store.command("OPTIMIZE TABLE activity_events FINAL")
+        rows = ask(own_store, "size", limit=100).rows
         assert {"Timestamp", "ActorId", "Attributes"} <= {row[1] for row in rows}
         assert [row[2] for row in rows] == sorted((row[2] for row in rows), reverse=True)
 
@@ -288,35 +293,126 @@ class TestFunnel:
 class TestEveryQuestion:
     """What holds for all of them."""
 
-    def test_as_it_is(self, store: Any) -> None:
-        """Without parameters there is an answer with rows, and the chart's columns are in it, y a number."""
+    def test_as_it_is(self, full_store: Any) -> None:
+        """Without parameters there is an answer with rows, and the chart's columns are in it, what is drawn a number."""
         for name, asked in questions().items():
-            answer = ask(store, name)
+            answer = ask(full_store, name)
             assert answer.rows, name
             if asked.kind != "table":
-                assert asked.x in answer.columns, name
-                assert answer.types[answer.columns.index(asked.y)] in ("UInt64", "Float64"), name
+                assert {asked.x, asked.y} <= set(answer.columns), name
+                drawn = answer.types[answer.columns.index(asked.z or asked.y)]
+                assert drawn in ("UInt64", "Int64", "Float64"), name
+
+    def test_series_begin_with_the_time(self, full_store: Any) -> None:
+        """Of a series the first column is where a value lies, and it ascends: as Grafana wants it."""
+        for name, asked in questions().items():
+            if asked.kind == "series":
+                answer = ask(full_store, name)
+                places = [line[0] for line in answer.rows]
+                assert (answer.columns[0], places) == (asked.x, sorted(places)), name
+
+    def test_types(self, full_store: Any) -> None:
+        """Columns have plain types; NULL is only where there is nothing to compare with."""
+        nullable = set()
+        for name in questions():
+            answer = ask(full_store, name)
+            for column, type_name in zip(answer.columns, answer.types, strict=True):
+                assert not type_name.startswith(("Variant", "SimpleAggregate", "Dynamic")), (name, column)
+                if type_name.startswith("Nullable"):
+                    nullable.add((name, column))
+        assert nullable == {("estimates", "exact"), ("estimates", "ratio"), ("top-movers", "percent")}
 
     def test_empty_store(self, empty_store: Any) -> None:
-        """A store without events is no error, and has nothing to tell."""
-        for name in questions():
-            assert all(not any(row[1:]) for row in ask(empty_store, name).rows), name
+        """A store without events is no error, and has nothing to tell; the columns are the same."""
+        for name, asked in questions().items():
+            answer = ask(empty_store, name)
+            axes = 2 if asked.kind == "heatmap" else 1
+            assert all(not any(row[axes:]) for row in answer.rows), name
+            assert len(answer.columns) > axes, name
 
-    def test_limit(self, store: Any) -> None:
-        """Whatever has a limit keeps to it."""
+    def test_columns_without_rows(self, full_store: Any) -> None:
+        """An answer without rows has the columns and types that it has with rows."""
+        for name in ("newest", "duplicates", "sessions", "top-movers", "estimates"):
+            nothing = ask(full_store, name, limit=0)
+            assert (nothing.rows, nothing.columns) == ([], ask(full_store, name).columns), name
+
+    def test_limit(self, full_store: Any) -> None:
+        """Whatever has a limit keeps to it, and all but the funnel, which has five steps at most, have one."""
         limited = [name for name, asked in questions().items() if "limit" in [p.name for p in asked.parameters]]
-        assert len(limited) == len(questions()) - 1
+        assert set(questions()) - set(limited) == {"funnel"}
         for name in limited:
-            assert len(ask(store, name, limit=1).rows) == 1, name
+            assert len(ask(full_store, name, limit=1).rows) == 1, name
+            assert ask(full_store, name, limit=0).rows == [], name
 
-    def test_over_http(self, store: Any, server_url: str) -> None:
+    def test_over_http(self, full_store: Any, server_url: str) -> None:
         """The answers are the same over a socket."""
-        client = connect(f"{server_url.rpartition('/')[0]}/{store.database}")
+        client = connect(f"{server_url.rpartition('/')[0]}/{full_store.database}")
         try:
             for name in questions():
-                assert ask(client, name) == ask(store, name), name
+                assert ask(client, name) == ask(full_store, name), name
         finally:
             client.close()
+
+    def test_no_weight_no_percentage(self, empty_store: Any) -> None:
+        """Where all weights are 0 every number is one: nothing is divided by nothing."""
+        put(empty_store, *({**event, "SampleWeight": 0.0, "DurationUs": 5} for event in (*EVENTS, *MORE)))
+        for name in questions():
+            for line in ask(empty_store, name).rows:
+                assert not any(isinstance(value, float) and not math.isfinite(value) for value in line), (
+                    name,
+                    line,
+                )
+
+    @pytest.mark.parametrize(
+        "value",
+        ["o'brien", 'a"b', "tab\tnew\nline", "back\\slash", "é\u2028", "{x:String}", "%s", "') OR 1 --", "\x00"],
+    )
+    def test_hostile_values(self, full_store: Any, value: str) -> None:
+        """Any text is a value: it finds what is named so, in whatever question, and nothing else."""
+        for name, asked in questions().items():
+            texts = [parameter.name for parameter in asked.parameters if parameter.type == "String"]
+            for text in texts:
+                assert isinstance(ask(full_store, name, **{text: value}).rows, list), (name, text)
+        put(full_store, row("2026-03-03 09:59", value, value, TenantId=value, SessionId=value, ObjectId=value))
+        found = ask(full_store, "newest", event=value, tenant=value).rows
+        assert [line[1:4] for line in found] == [(value, "user", value)]
+        assert len(ask(full_store, "session-replay", session=value).rows) == 1
+        assert len(ask(full_store, "object-history", object=value).rows) == 1
+
+    @pytest.mark.parametrize(
+        "time", ["1900-01-01", "1969-12-31 23:59:59", "2026-03-03 10:00", "2200-01-01", "2262-04-11"]
+    )
+    def test_any_time(self, full_store: Any, time: str) -> None:
+        """Any time that can be given is one that can be asked for, as a beginning or an end."""
+        for name, asked in questions().items():
+            for end in {"since", "until"} & {parameter.name for parameter in asked.parameters}:
+                assert isinstance(ask(full_store, name, **{end: time}).rows, list), (name, end)
+
+    def test_largest_numbers(self, full_store: Any) -> None:
+        """The largest numbers that a parameter takes, and 0, are no error."""
+        for name, asked in questions().items():
+            for parameter in asked.parameters:
+                if parameter.type.startswith("UInt"):
+                    for value in (0, 2**32 - 1):
+                        assert isinstance(ask(full_store, name, **{parameter.name: value}).rows, list), (
+                            name,
+                            parameter,
+                        )
+
+    def test_a_clock_that_is_wrong(self, full_store: Any) -> None:
+        """One event of the far future does not empty the answers about the newest days."""
+        rows = ask(full_store, "top-actors", days=36500).rows
+        put(full_store, row("2200-01-01", "clock.wrong"))
+        assert ask(full_store, "top-actors", days=36500).rows == rows
+        assert len(ask(full_store, "top-actors").rows) <= len(rows)
+
+    def test_the_parser_takes_them(self, empty_store: Any) -> None:
+        """Each file is one statement, as clickhouse-client reads it, head and placeholders included."""
+        for name, asked in questions().items():
+            parsed = empty_store.query(
+                "SELECT formatQuery({sql:String})", parameters={"sql": asked.sql}
+            ).result_rows
+            assert set(re.findall(r"\{(\w+):", parsed[0][0])) == {p.name for p in asked.parameters}, name
 
     def test_any_time_zone(self) -> None:
         """Hours, days and times are those of UTC, wherever the process runs."""
@@ -353,7 +449,7 @@ class TestErrors:
             ask(store, "top-actor")
         assert caught.value.message == "There is no question 'top-actor'."
         assert caught.value.hint is not None
-        assert caught.value.hint.startswith("Did you mean top-actors? There are: actor-timeline, busiest-hours, ")
+        assert caught.value.hint.startswith("Did you mean top-actors? There are: active-actors, actor-timeline, ")
 
     def test_unknown_parameter(self, store: Any) -> None:
         """A parameter that does not exist is named, with those that do."""

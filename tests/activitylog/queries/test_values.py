@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activitylog.queries.values import VALUE_OF_TYPE
+from activitylog.queries.values import VALUE_OF_TYPE, check_of
 
 _TIME = "DateTime64(9, 'UTC')"
 
@@ -58,3 +58,17 @@ class TestValues:
         """What is not of the type is refused, with what it should be."""
         with pytest.raises(ValueError, match="^" + error.replace("+", r"\+")):
             VALUE_OF_TYPE[type_name](given)
+
+
+class TestEnumerations:
+    """``check_of`` for a type that lists its values."""
+
+    def test_one_of(self) -> None:
+        """One of the names is accepted; anything else is refused with the names, and what is no type is an error."""
+        check = check_of("Enum8('event'=1,'route'=2)")
+        assert check(" route ") == "route"
+        for given in ("Route", "1", "'", ["event"]):
+            with pytest.raises(ValueError, match=r"^(not one of: event, route|not a text)$"):
+                check(given)
+        with pytest.raises(KeyError):
+            check_of("Int8")

@@ -1,0 +1,256 @@
+"""Roll-ups against what a query over the rows says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activitylog.store import apply, migrations
+from activitylog.store.rollups import Missing, backfill, missing, rollups
+
+_DAY = dt.date(2026, 3, 1)
+_COLUMNS = (
+    "Timestamp", "EventName", "TenantId", "ActorType", "ActorId", "Outcome", "HttpRoute", "DurationUs",
+    "EventCount", "SampleWeight",
+)  # fmt: skip
+
+
+@pytest.fixture
+def store(chdb_client: Any) -> Any:
+    apply(chdb_client)
+    return chdb_client
+
+
+def _rows(count: int, *, day: dt.date = _DAY) -> list[list[Any]]:
+    """Rows of three days from ``day`` on, with every third one sampled and every fifth one without an actor."""
+    start = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+    return [
+        [
+            start + dt.timedelta(minutes=number * 7 % 4320),
+            f"order.{('placed', 'paid', 'sent')[number % 3]}",
+            f"t{number % 2}",
+            "user",
+            "" if number % 5 == 0 else str(number % 11),
+            "failure" if number % 4 == 0 else "success",
+            f"/r{number % 3}",
+            number * 10,
+            1 + number % 2,
+            4.0 if number % 3 == 0 else 1.0,
+        ]
+        for number in range(count)
+    ]
+
+
+def _insert(client: Any, rows: list[list[Any]]) -> None:
+    client.insert("activity_events", rows, column_names=_COLUMNS)
+
+
+def _without_views(client: Any, rows: list[list[Any]]) -> None:
+    """Rows of a time before the views, or of a batch on which they failed."""
+    for rollup in rollups():
+        client.command(f"DROP TABLE {rollup.view}")
+    _insert(client, rows)
+    for migration in migrations():
+        if any(f"NOT EXISTS {rollup.view} " in migration.sql for rollup in rollups()):
+            client.command(migration.sql)
+
+
+def _expected(client: Any, target: str) -> list[Any]:
+    """The roll-up as its view's query over all rows gives it."""
+    select = next(rollup.select for rollup in rollups() if rollup.target == target)
+    return sorted(client.query(select).result_rows)
+
+
+def _actual(client: Any, target: str) -> list[Any]:
+    """The roll-up as one asks it; rows that have come to nothing are none."""
+    hourly = target == "activity_events_hourly"
+    keys = "Hour, TenantId, EventName, Outcome, HttpRoute" if hourly else "Day, TenantId, ActorType, ActorId"
+    sums = ["RowCount", "EventCount", "Weighted"]
+    sums += ["Variance", "TimedCount", "DurationUs"] if hourly else []
+    rest = "max(MaxDurationUs)" if hourly else "min(FirstSeen), max(LastSeen)"
+    return sorted(
+        client.query(
+            f"SELECT {keys}, {', '.join(f'sum({name})' for name in sums)}, {rest} FROM {target} GROUP BY {keys} "
+            "HAVING sum(RowCount) != 0"
+        ).result_rows
+    )
+
+
+def _assert_exact(client: Any) -> None:
+    for rollup in rollups():
+        assert _actual(client, rollup.target) == _expected(client, rollup.target)
+    assert missing(client) == []
+
+
+class TestRollUps:
+    """What the files define."""
+
+    def test_both(self) -> None:
+        """There is one by the hour, and one by actor and day, which leaves out what has no actor."""
+        assert [(rollup.view, rollup.target, rollup.condition) for rollup in rollups()] == [
+            ("activity_events_hourly_mv", "activity_events_hourly", "1"),
+            ("activity_events_actor_daily_mv", "activity_events_actor_daily", "events.ActorId != ''"),
+        ]
+
+    def test_views_fill_them(self, store: Any) -> None:
+        """What is inserted while the views are there is counted, weighted and unweighted, without any repair."""
+        _insert(store, _rows(500))
+        _assert_exact(store)
+
+    def test_literal_counts(self, store: Any) -> None:
+        """Rows, events after roll-up, events before sampling, and the variance of that estimate."""
+        moment = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
+        _insert(store, [[moment, "page.viewed", "t", "user", "7", "success", "/", 2_000, 3, 4.0]] * 2)
+        _insert(store, [[moment, "page.viewed", "t", "user", "7", "success", "/", 0, 1, 1.0]])
+        seen = moment.replace(tzinfo=None)  # as the driver gives times in UTC
+        assert _actual(store, "activity_events_hourly") == [
+            (seen.replace(minute=0), "t", "page.viewed", "success", "/", 3, 7, 25.0, 216.0, 2, 4_000, 2_000)
+        ]
+        assert _actual(store, "activity_events_actor_daily") == [(_DAY, "t", "user", "7", 3, 7, 25.0, seen, seen)]
+
+
+class TestMissing:
+    """``missing``: days on which a roll-up lacks rows."""
+
+    def test_days(self, store: Any) -> None:
+        """Each day is named, with the rows that the roll-up should count and those that it counts."""
+        _insert(store, _rows(10))
+        rows = [row for row in _rows(40, day=_DAY + dt.timedelta(days=3)) if row[0].day == 4]
+        _without_views(store, rows)
+        day = dt.date(2026, 3, 4)
+        with_actor = sum(1 for row in rows if row[4])
+        assert missing(store) == [
+            Missing("activity_events_hourly", day, len(rows), 0),
+            Missing("activity_events_actor_daily", day, with_actor, 0),
+        ]
+        assert str(missing(store)[0]) == f"activity_events_hourly counts 0 of {len(rows)} rows of 2026-03-04"
+        assert missing(store, targets=["activity_events_hourly"], since=dt.date(2026, 3, 5)) == []
+
+    def test_rows_that_are_gone(self, store: Any) -> None:
+        """A day whose rows expired, were archived or erased lacks nothing: its counts stay."""
+        _insert(store, _rows(500))
+        before = _actual(store, "activity_events_hourly")
+        store.command("ALTER TABLE activity_events DELETE WHERE toDate(Timestamp) = '2026-03-02'")
+        assert missing(store) == []
+        assert backfill(store) == []
+        assert _actual(store, "activity_events_hourly") == before
+
+    def test_far_future(self, store: Any) -> None:
+        """A date that an hour's 32 bits cannot hold is not taken for a missing row."""
+        store.command("INSERT INTO activity_events (Timestamp, EventName) VALUES ('2199-01-01 00:00:00', 'a.b')")
+        assert [found for found in missing(store) if found.day.year > 2106] == []
+
+
+class TestBackfill:
+    """``backfill``: the difference, inserted."""
+
+    def test_rows_before_the_views(self, store: Any) -> None:
+        """Rows that were there before, and rows that came after, count once each."""
+        _without_views(store, _rows(900))
+        _insert(store, _rows(300))
+        told: list[Missing] = []
+        assert backfill(store, repaired=told.append) == []
+        assert [(found.target, found.day.day) for found in told] == [
+            (rollup.target, day) for rollup in rollups() for day in (1, 2, 3)
+        ]
+        _assert_exact(store)
+
+    def test_nothing_to_do(self, store: Any) -> None:
+        """Where nothing is missing nothing is inserted."""
+        _insert(store, _rows(300))
+        told: list[Missing] = []
+        assert backfill(store, repaired=told.append) == []
+        assert told == []
+
+    def test_a_day_between_that_has_lost_its_rows(self, store: Any) -> None:
+        """Repairing its neighbours leaves the counts of a day alone whose rows are gone."""
+        rows = _rows(900)
+        _insert(store, rows)
+        store.command("ALTER TABLE activity_events DELETE WHERE toDate(Timestamp) = '2026-03-02'")
+        before = [row for row in _actual(store, "activity_events_hourly") if row[0].day == 2]
+        _without_views(store, [row for row in rows if row[0].day != 2])
+        assert backfill(store) == []
+        assert [row for row in _actual(store, "activity_events_hourly") if row[0].day == 2] == before
+        assert missing(store) == []
+
+    def test_two_at_once(self, store: Any, chdb_url: str) -> None:
+        """Two that repair the same days at the same time do not count them twice."""
+        import clickhouse_connect
+
+        _without_views(store, _rows(3_000))
+        together = threading.Barrier(2)
+        left: list[list[Missing]] = []
+
+        def work() -> None:
+            client = clickhouse_connect.get_client(dsn=chdb_url, database=store.database)
+            together.wait()
+            left.append(backfill(client))
+            client.close()
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        backfill(store)
+        assert left == [[], []]
+        _assert_exact(store)
+
+    def test_while_others_insert(self, store: Any, chdb_url: str) -> None:
+        """Rows that arrive during the repair, into the days under repair, are counted once."""
+        import clickhouse_connect
+
+        _without_views(store, _rows(2_000))
+        # A view that takes its time: the table has the rows long before the roll-ups have them.
+        store.command(
+            "CREATE MATERIALIZED VIEW slow_mv ENGINE = MergeTree ORDER BY slept AS "
+            "SELECT sleepEachRow(0.03) AS slept FROM activity_events"
+        )
+
+        def write() -> None:
+            client = clickhouse_connect.get_client(dsn=chdb_url, database=store.database)
+            _insert(client, _rows(20))
+            client.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while store.command("SELECT count() FROM activity_events") == 2_000:
+            pass  # until the table has them
+        unsettled = backfill(store)
+        writer.join()
+        assert unsettled == []
+        _assert_exact(store)
+
+    def test_exactly(self, store: Any) -> None:
+        """A day that is named is made to agree, also where the roll-up counts too many; other days are not."""
+        _insert(store, _rows(900))
+        store.command(
+            "ALTER TABLE activity_events DELETE WHERE toDate(Timestamp) <= '2026-03-02' AND DurationUs > 90"
+        )
+        assert backfill(store, exactly=[dt.date(2026, 3, 2)]) == []
+        for rollup in rollups():
+            expected, actual = _expected(store, rollup.target), _actual(store, rollup.target)
+            sums = slice(None, -1 if rollup.target == "activity_events_hourly" else -2)
+            assert [row[sums] for row in actual if row[0].day > 1] == [
+                row[sums] for row in expected if row[0].day > 1
+            ]
+            assert [row for row in actual if row[0].day == 1] != [row for row in expected if row[0].day == 1]
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        batches=st.lists(st.tuples(st.booleans(), st.integers(0, 8), st.integers(1, 60)), min_size=1, max_size=4)
+    )
+    def test_any_history(self, store: Any, batches: list[tuple[bool, int, int]]) -> None:
+        """Whatever batches the views saw and whatever they missed, the roll-ups end up exact."""
+        for table in ("activity_events", "activity_events_hourly", "activity_events_actor_daily"):
+            store.command(f"TRUNCATE TABLE {table}")
+        for seen, day, count in batches:
+            rows = _rows(count, day=_DAY + dt.timedelta(days=day))
+            _insert(store, rows) if seen else _without_views(store, rows)
+        assert backfill(store) == []
+        _assert_exact(store)
