@@ -13,15 +13,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
-from activitylog.exceptions import ConfigurationError
+from activitylog.exceptions import ConfigurationError, SchemaError
 from activitylog.settings import Settings
+from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
+
+_log = logging.getLogger("activitylog")
 
 
 def exporter_builder(url: DestinationURL, settings: Settings) -> Callable[[], LogRecordExporter]:
@@ -81,7 +85,7 @@ def _clickhouse(
             table=EVENTS_TABLE,
             columns=column_mapping(),
             create_schema=False,
-            prepare=_schema_step(url, create=create_schema),
+            prepare=_schema_step(url, settings, create=create_schema),
             timeout_seconds=settings.export_timeout_seconds,
             retry_deadline_seconds=settings.retry_deadline_seconds,
         )
@@ -90,7 +94,7 @@ def _clickhouse(
     return build
 
 
-def _schema_step(url: DestinationURL, *, create: bool) -> Callable[[Any], None]:
+def _schema_step(url: DestinationURL, settings: Settings, *, create: bool) -> Callable[[Any], None]:
     """
     What is done before the first insert, on a connection of its own: apply the migrations, or look for the table.
 
@@ -98,12 +102,12 @@ def _schema_step(url: DestinationURL, *, create: bool) -> Callable[[Any], None]:
     """
 
     def prepare(_client: Any) -> None:
-        from activitylog.store import apply, check_writable, connect
+        from activitylog.store import check_writable, connect
 
         client = connect(url, create_database=create)
         try:
             if create:
-                apply(client)
+                _apply_schema(client, settings.store)
             else:
                 check_writable(client)
         finally:
@@ -113,6 +117,20 @@ def _schema_step(url: DestinationURL, *, create: bool) -> Callable[[Any], None]:
                 client.close()
 
     return prepare
+
+
+def _apply_schema(client: Any, settings: StoreSettings) -> None:
+    """Apply the migrations and the settings. What the settings ask for and cannot be had costs no events."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from activitylog.store import apply, pending
+
+    try:
+        apply(client, settings)
+    except (SchemaError, ClickHouseError) as error:
+        if pending(client):
+            raise
+        _log.error("activitylog: the settings of [store] were not applied: %s", error)
 
 
 _memory_engines: list[Any] = []

@@ -6,6 +6,7 @@ The table ``[store]`` of the settings: how the store's tables are made and kept 
     [store]
     partition_by = "week"          # "day", "week" or "month": what is dropped, moved and archived as one piece
     retention_days = 400           # older parts are dropped (unset: kept for ever)
+    rollup_retention_days = 1200   # those of roll-ups and counters (unset: kept for ever)
     cold_after_days = 30           # older parts move to another volume ...
     cold_volume = "cold"           # ... of the storage policy
     storage_policy = "tiered"
@@ -43,6 +44,7 @@ COLUMN_TYPES: Final = (
     "DateTime64(6, 'UTC')",
 )
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_ASCII: Final = re.compile(r"[\x20-\x7e]+")
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -53,7 +55,9 @@ class StoreSettings:
     partition_by: PartitionBy = "month"
     """What one partition of the tables of events is. Fixed when the tables are made."""
     retention_days: int | None = None
-    """Age at which parts are dropped."""
+    """Age at which parts of the table of events are dropped."""
+    rollup_retention_days: int | None = None
+    """Age at which parts of the roll-ups and of the counters are dropped; not less than :attr:`retention_days`."""
     cold_after_days: int | None = None
     """Age at which parts move to :attr:`cold_volume`."""
     cold_volume: str | None = None
@@ -106,6 +110,12 @@ def _check_tiers(settings: StoreSettings) -> None:
             f"cold_after_days ({cold}) is not less than retention_days ({kept}).",
             hint="Parts would be dropped before they move.",
         )
+    rollups = settings.rollup_retention_days
+    if rollups is not None and (kept is None or rollups < kept):
+        raise ConfigurationError(
+            f"rollup_retention_days ({rollups}) is less than retention_days ({kept or 'for ever'}).",
+            hint="Roll-ups last at least as long as the events that they sum up.",
+        )
 
 
 def _one_of(*accepted: str) -> Any:
@@ -139,6 +149,11 @@ def _columns(key: str, value: Any) -> Mapping[str, str]:
     ours = {known.attribute: known.column for known in FIELDS if known.column}
     taken: dict[str, str] = {}
     for attribute, kind in value.items():
+        if isinstance(kind, Mapping):
+            raise ConfigurationError(
+                f"{attribute!r} is a table, not a type.",
+                hint=f'Write the attribute in quotes: "{attribute}.{next(iter(kind), "id")}" = "String".',
+            )
         if kind not in COLUMN_TYPES:
             raise ConfigurationError(
                 f"the type of the column for {attribute!r} is {kind!r}.",
@@ -148,11 +163,11 @@ def _columns(key: str, value: Any) -> Mapping[str, str]:
             raise ConfigurationError(
                 f"{attribute!r} has the column {ours[attribute]} already.", hint="Leave it out of [store.columns]."
             )
-        name = column_name(attribute)
+        name = column_name(attribute) if isinstance(attribute, str) and _ASCII.fullmatch(attribute) else ""
         if not _IDENTIFIER.fullmatch(name):
             raise ConfigurationError(
                 f"{attribute!r} gives no name for a column.",
-                hint="It needs a letter, and letters and digits only.",
+                hint="Accepted: printing ASCII characters, of which the first letter or digit is a letter.",
             )
         other = _RESERVED.get(name.lower()) or taken.get(name.lower())
         if other:
@@ -196,6 +211,7 @@ _READERS: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "partition_by": _one_of("day", "week", "month"),
         "retention_days": _days,
+        "rollup_retention_days": _days,
         "cold_after_days": _days,
         "cold_volume": _identifier,
         "storage_policy": _identifier,

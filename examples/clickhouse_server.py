@@ -18,8 +18,8 @@ from activitylog.server import start_server
 def main(url: str) -> None:
     """Apply the migrations as `activitylog schema apply` does, emit, and read what arrived."""
     client = store.connect(url, create_database=True)
-    for migration in store.apply(client):
-        print("applied", migration.number, migration.name)
+    for step in store.apply(client):
+        print("applied", step)
 
     activitylog.configure(url, service_name="billing", resource_attributes={"deployment.environment.name": "demo"})
     for number in range(1000):

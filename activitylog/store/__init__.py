@@ -1,30 +1,35 @@
 """
 The store: the tables of activity in ClickHouse, and how to reach them. Knows ClickHouse, not the chain.
 
-    client -> migrations -> schema
+    client -> migrations -> definitions, snapshot -> differences -> schema, plan
 
 ``columns`` is what the exporter has to know of the tables, as plain data.
 """
 
 from activitylog.store.client import check_unlocked, connect, holder
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE, column_mapping
-from activitylog.store.migrations import Migration, apply, migrations, pending
-from activitylog.store.schema import Difference, check, check_writable, diff, show
+from activitylog.store.differences import Difference
+from activitylog.store.migrations import Migration, migrations, pending
+from activitylog.store.plan import Step, apply, create_database, plan
+from activitylog.store.schema import check, check_writable, diff, show
 
 __all__ = [
     "EVENTS_TABLE",
     "INGEST_TABLE",
     "Difference",
     "Migration",
+    "Step",
     "apply",
     "check",
     "check_unlocked",
     "check_writable",
     "column_mapping",
     "connect",
+    "create_database",
     "diff",
     "holder",
     "migrations",
     "pending",
+    "plan",
     "show",
 ]

@@ -1,23 +1,40 @@
 """
-What the SQL files define: tables and views with their columns, read from the text of ``CREATE``.
+What the SQL files define, all of them together: each table with its columns and indexes, each view with its query.
 
-Reads the SQL of this package, not anybody's: one ``CREATE`` a file, columns as ``name type [DEFAULT|ALIAS
-expression] [CODEC(...)]``.
+Reads the SQL of this package, not anybody's. A file creates (``CREATE TABLE | MATERIALIZED VIEW | VIEW IF NOT
+EXISTS``) or changes (``ALTER TABLE name`` with ``ADD COLUMN IF NOT EXISTS``, ``MODIFY COLUMN``, ``ADD INDEX IF NOT
+EXISTS``, ``MODIFY SETTING``, or ``MODIFY QUERY`` alone). The files are folded in their order into what a database
+finally has. Columns are written ``name type [DEFAULT | ALIAS | MATERIALIZED expression] [CODEC(...)]``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Final, Literal
 
-from activitylog.store.migrations import migrations
+from activitylog.store.migrations import Migration, migrations
 
-_CREATE: Final = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW|VIEW) IF NOT EXISTS (\w+)")
+Kind = Literal["table", "materialized view", "view"]
+
+_CREATE: Final = re.compile(
+    r"CREATE (?P<kind>TABLE|MATERIALIZED VIEW|VIEW) IF NOT EXISTS (?P<name>\w+)\s*(?:TO (?P<target>\w+)\s*)?"
+    r"(?:(?P<security>SQL SECURITY \w+)\s*)?"
+)
+_ALTER: Final = re.compile(r"ALTER TABLE (?P<name>\w+)\s+")
+_ACTION: Final = re.compile(
+    r"(?P<action>MODIFY QUERY|ADD COLUMN IF NOT EXISTS|MODIFY COLUMN|ADD INDEX IF NOT EXISTS|MODIFY SETTING)\s+"
+    r"(?P<rest>.*)",
+    re.DOTALL,
+)
 _COLUMN: Final = re.compile(r"(\w+)\s+(.*)", re.DOTALL)
+_INDEX: Final = re.compile(r"(\w+)\s+(.*?)\s+TYPE\s+(.*)", re.DOTALL)
 _PIECE: Final = re.compile(r"--[^\n]*|'(?:[^'\\]|\\.)*'|.", re.DOTALL)
+_DEFAULT_KINDS: Final = ("DEFAULT", "ALIAS", "MATERIALIZED")
+_PARTITION: Final = re.compile(r"PARTITION BY (.*?)\s+(?:PRIMARY KEY|ORDER BY)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +43,197 @@ class ColumnDefinition:
     A column as the file has it.
 
     Attributes:
-        default_kind: ``DEFAULT``, ``ALIAS`` or empty.
+        default_kind: ``DEFAULT``, ``ALIAS``, ``MATERIALIZED`` or empty.
         expression: of the default or alias, as written.
+        codec: as written, ``CODEC(ZSTD(1))``; empty for the server's default.
     """
 
     name: str
     type: str
     default_kind: str = ""
     expression: str = ""
+    codec: str = ""
+
+    def __str__(self) -> str:
+        words = (self.type, self.default_kind, self.expression, self.codec)
+        return " ".join(word for word in words if word)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDefinition:
+    """A data-skipping index; ``type`` goes on to the granularity: ``bloom_filter(0.01) GRANULARITY 1``."""
+
+    name: str
+    expression: str
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.expression} TYPE {self.type}"
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A table, or a view (whose columns are those of its target, and not listed)."""
+    """
+    A table or a view.
 
-    kind: Literal["table", "view"]
+    Attributes:
+        columns: of a table; a view's are those of its query.
+        partition_by: expression, as written; empty without.
+        engine: name of the table's engine.
+        target: of a materialized view, the table that it fills.
+        security: of a view, with whose rights it reads, as written; empty for the server's default.
+        query: of a view, its SELECT without comments.
+    """
+
+    kind: Kind
     name: str
     columns: tuple[ColumnDefinition, ...] = ()
+    indexes: tuple[IndexDefinition, ...] = ()
+    partition_by: str = ""
+    engine: str = ""
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    target: str = ""
+    security: str = ""
+    query: str = ""
+
+    @property
+    def stores_rows(self) -> bool:
+        """Whether it is a table that keeps what is inserted, with parts, partitions and a window."""
+        return self.engine.endswith("MergeTree")
+
+    def reads(self, table: str) -> bool:
+        """Whether it is a view over the table."""
+        return re.search(rf"\bFROM {table}\b", self.query) is not None
 
 
 @cache
 def definitions() -> tuple[Definition, ...]:
-    """What all files define, in their order."""
-    created = (migration.sql for migration in migrations() if _CREATE.search(migration.sql))
-    return tuple(_definition(sql) for sql in created)
+    """What all files together define, in the order of their creation."""
+    return fold(migrations())
 
 
-def _definition(sql: str) -> Definition:
-    created = _CREATE.search(sql)
-    if created is None:
-        raise ValueError(f"not a CREATE: {sql[:80]!r}")
-    if created[1] != "TABLE":
-        return Definition("view", created[2])
-    _, body, _ = _split_parentheses(sql[created.end() :])
-    parts = (part.strip() for part in _split(body, ","))
-    return Definition("table", created[2], tuple(_column(part) for part in parts if not part.startswith("INDEX ")))
+def fold(steps: Iterable[Migration]) -> tuple[Definition, ...]:
+    """
+    What these steps together define.
+
+    Raises:
+        ValueError: a statement that this module does not read; a test holds it to read every file.
+    """
+    found: dict[str, Definition] = {}
+    for step in steps:
+        sql = bare(step.sql)
+        if created := _CREATE.match(sql):
+            found.setdefault(created["name"], _created(created, sql[created.end() :]))
+        elif altered := _ALTER.match(sql):
+            found[altered["name"]] = _altered(found[altered["name"]], sql[altered.end() :])
+        else:
+            raise ValueError(f"neither CREATE nor ALTER TABLE: {sql[:80]!r}")
+    return tuple(found.values())
+
+
+def changed_object(step: Migration) -> str:
+    """The table or view that a step creates or changes."""
+    sql = bare(step.sql)
+    found = _CREATE.match(sql) or _ALTER.match(sql)
+    if found is None:
+        raise ValueError(f"neither CREATE nor ALTER TABLE: {sql[:80]!r}")
+    return found["name"]
+
+
+def creates_view(step: Migration) -> bool:
+    """Whether a step makes a materialized view."""
+    created = _CREATE.match(bare(step.sql))
+    return created is not None and created["kind"] == "MATERIALIZED VIEW"
+
+
+def changes_query(step: Migration) -> bool:
+    """Whether a step gives a view another query."""
+    altered = _ALTER.match(bare(step.sql))
+    return altered is not None and altered.string[altered.end() :].startswith("MODIFY QUERY")
+
+
+def bare(sql: str) -> str:
+    """A statement without its comments and the semicolon at its end."""
+    return "".join(_pieces(sql)).strip().removesuffix(";").rstrip()
+
+
+def _created(created: re.Match[str], rest: str) -> Definition:
+    if created["kind"] != "TABLE":
+        kind: Kind = "view" if created["kind"] == "VIEW" else "materialized view"
+        query = rest.strip().removeprefix("AS").strip()
+        target, security = created["target"] or "", created["security"] or ""
+        return Definition(kind, created["name"], target=target, security=security, query=query)
+    _, body, after = _split_parentheses(rest)
+    parts = [part.strip() for part in _split(body, ",")]
+    partition = _PARTITION.search(after)
+    engine = re.search(r"ENGINE = (\w+)", after)
+    return Definition(
+        "table",
+        created["name"],
+        tuple(_column(part) for part in parts if not part.startswith("INDEX ")),
+        tuple(_index(part.removeprefix("INDEX ")) for part in parts if part.startswith("INDEX ")),
+        partition[1] if partition else "",
+        engine[1] if engine else "",
+        MappingProxyType(_settings(after.partition("SETTINGS ")[2])),
+    )
+
+
+def _altered(table: Definition, rest: str) -> Definition:
+    if rest.startswith("MODIFY QUERY"):
+        return replace(table, query=rest.removeprefix("MODIFY QUERY").strip())
+    for action in _actions(rest):
+        found = _ACTION.fullmatch(action)
+        if found is None:
+            raise ValueError(f"not an action of ALTER TABLE: {action!r}")
+        table = _changed(table, found["action"], found["rest"])
+    return table
+
+
+def _actions(rest: str) -> list[str]:
+    """The actions of one ALTER TABLE: a part without one (a second setting) belongs to the part before."""
+    actions: list[str] = []
+    for part in (part.strip() for part in _split(rest, ",")):
+        if actions and _ACTION.fullmatch(part) is None:
+            actions[-1] += f", {part}"
+        else:
+            actions.append(part)
+    return actions
+
+
+def _changed(table: Definition, action: str, rest: str) -> Definition:
+    if action == "MODIFY SETTING":
+        return replace(table, settings=MappingProxyType({**table.settings, **_settings(rest)}))
+    if action == "ADD INDEX IF NOT EXISTS":
+        index = _index(rest)
+        known = index.name in {other.name for other in table.indexes}
+        return table if known else replace(table, indexes=(*table.indexes, index))
+    column = _column(re.sub(r"\s+(?:AFTER \w+|FIRST)$", "", rest))
+    columns = {other.name: other for other in table.columns}
+    if action == "MODIFY COLUMN":
+        columns[column.name] = _modified(columns[column.name], column)
+    else:
+        columns.setdefault(column.name, column)
+    return replace(table, columns=tuple(columns.values()))
+
+
+def _modified(old: ColumnDefinition, new: ColumnDefinition) -> ColumnDefinition:
+    """MODIFY COLUMN leaves alone what it does not mention."""
+    default = new if new.default_kind else old
+    return ColumnDefinition(
+        old.name, new.type or old.type, default.default_kind, default.expression, new.codec or old.codec
+    )
+
+
+def _settings(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.split(",") if part.strip())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _index(text: str) -> IndexDefinition:
+    found = _INDEX.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"not an index: {text!r}")
+    return IndexDefinition(found[1], found[2], " ".join(found[3].split()))
 
 
 def _column(text: str) -> ColumnDefinition:
@@ -68,14 +241,17 @@ def _column(text: str) -> ColumnDefinition:
     if named is None:
         raise ValueError(f"not a column: {text!r}")
     words = [word for word in _split(named[2], " \n") if word]
-    kinds = [position for position, word in enumerate(words) if word in ("DEFAULT", "ALIAS", "CODEC")]
-    ends = [position for position, word in enumerate(words) if word.startswith("CODEC(")]
-    start = kinds[0] if kinds else len(words)
-    end = ends[0] if ends else len(words)
-    type_ = " ".join(words[: min(start, end)])
-    if start >= end:
-        return ColumnDefinition(named[1], type_)
-    return ColumnDefinition(named[1], type_, words[start], " ".join(words[start + 1 : end]))
+    codecs = [position for position, word in enumerate(words) if word.startswith("CODEC(")]
+    end = codecs[0] if codecs else len(words)
+    kinds = [position for position, word in enumerate(words[:end]) if word in _DEFAULT_KINDS]
+    start = kinds[0] if kinds else end
+    return ColumnDefinition(
+        named[1],
+        " ".join(words[:start]),
+        words[start] if kinds else "",
+        " ".join(words[start + 1 : end]),
+        " ".join(words[end:]),
+    )
 
 
 def _split_parentheses(sql: str) -> tuple[str, str, str]:

@@ -3,8 +3,10 @@ The steps that make the schema: numbered SQL files in ``sql/``, applied in order
 
 A file ``NNNN_name.sql`` holds one statement and its comments, so a step is done or not done, never half. It is
 plain SQL with unqualified names for the database that the client is in: ``clickhouse-client --database NAME
---queries-file FILE`` runs it, too. Statements say ``IF NOT EXISTS``: running one twice, or from two machines at
-once, is harmless. A released file never changes; what comes later is a new file.
+--queries-file FILE`` runs it, too. Statements say ``IF NOT EXISTS`` or ``MODIFY``: running one twice, or from two
+machines at once, is harmless. A released file never changes; what comes later is a new file.
+
+``plan`` runs them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import SchemaError
+from activitylog.store.rendering import statements
+from activitylog.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -34,10 +38,6 @@ CREATE TABLE IF NOT EXISTS {MIGRATIONS_TABLE}
 )
 ENGINE = MergeTree ORDER BY number
 """
-_INSERT_RECORD: Final = (
-    f"INSERT INTO {MIGRATIONS_TABLE} (number, name, checksum) "
-    "SELECT {number:UInt32}, {name:String}, {checksum:String}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +73,15 @@ def _migration(file_name: str, content: bytes) -> Migration:
     return Migration(int(number), name, content.decode(), hashlib.sha256(content).hexdigest())
 
 
-def apply(client: Client) -> list[Migration]:
-    """
-    Bring the client's current database up to date.
+def create_record(settings: StoreSettings) -> list[str]:
+    """The statements that make the table of applied steps."""
+    return statements(_CREATE_RECORD, settings)
 
-    Returns:
-        The steps that were applied now; empty when there was nothing to do.
 
-    Raises:
-        SchemaError: the database was made by a newer version, or by other files of the same numbers.
-        clickhouse_connect.driver.exceptions.DatabaseError: a statement was refused. The steps before it are
-            recorded; applying again continues with it.
-    """
-    client.command(_CREATE_RECORD)
-    missing = pending(client)
-    for migration in missing:
-        client.command(migration.sql)
-        client.command(
-            _INSERT_RECORD,
-            parameters={"number": migration.number, "name": migration.name, "checksum": migration.checksum},
-            settings={"async_insert": 0},
-        )
-    return missing
+def record_statement(migration: Migration) -> str:
+    """The statement that records a step. Its values are those of our own file: a number, a name, digits."""
+    values = f"{migration.number}, '{migration.name}', '{migration.checksum}'"
+    return f"INSERT INTO {MIGRATIONS_TABLE} (number, name, checksum) SELECT {values}"
 
 
 def pending(client: Client) -> list[Migration]:
@@ -102,24 +89,29 @@ def pending(client: Client) -> list[Migration]:
     The steps that the client's current database lacks, in order. Only reads.
 
     Raises:
-        SchemaError: as in :func:`apply`.
+        SchemaError: the database was made by a newer version, or by other files of the same numbers.
     """
-    recorded = _recorded(client)
+    recorded = _recorded(client) if records_steps(client) else {}
     _check(recorded)
     return [migration for migration in migrations() if migration.number not in recorded]
 
 
+def records_steps(client: Client) -> bool:
+    """Whether the database has the table of applied steps."""
+    return bool(
+        client.query(
+            "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
+            parameters={"table": MIGRATIONS_TABLE},
+        ).result_rows
+    )
+
+
 def _recorded(client: Client) -> dict[int, set[tuple[str, str]]]:
     """What the database says was applied: name and checksum by number (two, where two versions raced)."""
-    exists = client.query(
-        "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
-        parameters={"table": MIGRATIONS_TABLE},
-    ).result_rows
     recorded: dict[int, set[tuple[str, str]]] = {}
-    if exists:
-        rows = client.query(f"SELECT number, name, checksum FROM {MIGRATIONS_TABLE}").result_rows  # noqa: S608 - our name
-        for number, name, checksum in rows:
-            recorded.setdefault(number, set()).add((name, checksum))
+    rows = client.query(f"SELECT number, name, checksum FROM {MIGRATIONS_TABLE}").result_rows  # noqa: S608 - our name
+    for number, name, checksum in rows:
+        recorded.setdefault(number, set()).add((name, checksum))
     return recorded
 
 

@@ -1,103 +1,84 @@
 """
-Is the database what this version needs? Compares what the SQL files define with what the engine says it has.
+Is the database what this version needs? Compares what the SQL files define, and what the settings ask for, with
+what the engine says it has.
 
-Only system tables are read: an insert-only writer and a read-only analyst can ask, too.
+Only system tables are read. Further columns, indexes and tables of the owner's own are no difference.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.definitions import ColumnDefinition, definitions
+from activitylog.store.definitions import changed_object, definitions
+from activitylog.store.differences import Difference, definition_differences, rendered, setting_differences
 from activitylog.store.migrations import migrations, pending
 from activitylog.store.rendering import statements
+from activitylog.store.snapshot import Snapshot
 from activitylog.store_settings import StoreSettings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _ACCESS_DENIED: Final = 497
-_WINDOW: Final = re.compile(r"non_replicated_deduplication_window = (\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """
-    One way in which the database is not what the files define.
-
-    Attributes:
-        where: table, view, ``table.column``, or step.
-        expected: what the files define.
-        found: what the database has; empty when it has nothing.
-    """
-
-    where: str
-    expected: str
-    found: str = ""
-
-    def __str__(self) -> str:
-        found = f"is {self.found}" if self.found else "is missing"
-        return f"{self.where} {found}; it should be {self.expected}"
 
 
 def show(settings: StoreSettings | None = None) -> str:
     """
-    The SQL that makes the schema, as one text that ``clickhouse-client --multiquery`` runs.
+    The SQL that makes the schema on this deployment, as one text that ``clickhouse-client --multiquery`` runs.
 
     Args:
-        settings: of the deployment; None for the files as they are.
+        settings: those of the deployment; None for the files as they are.
     """
-    if settings is None or settings.cluster is None:
+    if settings is None:
         return "\n".join(f"-- {migration}.sql\n{migration.sql}" for migration in migrations())
-    return "\n".join(
-        f"-- {migration}.sql\n" + "".join(f"{statement};\n" for statement in statements(migration.sql, settings))
-        for migration in migrations()
-    )
+    parts = [(f"{migration}.sql", statements(migration.sql, settings)) for migration in migrations()]
+    parts += [
+        (difference.where, rendered(difference, settings))
+        for definition in definitions()
+        for difference in setting_differences(definition, None, settings)
+    ]
+    return "\n".join(f"-- {name}\n" + "".join(f"{sql};\n" for sql in run) for name, run in parts)
 
 
-def diff(client: Client) -> list[Difference]:
+def diff(client: Client, settings: StoreSettings | None = None) -> list[Difference]:
     """
-    Compare the client's current database with the files. Only reads.
+    Compare the client's current database with the files and the settings. Only reads.
+
+    Args:
+        settings: those of the deployment; None leaves out what settings decide (partitions, retention, storage
+            policy, columns of the application's own).
 
     Returns:
-        The differences, in the order of the files; empty when the database is what this version needs. Further
-        columns and indexes of the user's own are no difference.
+        The differences, in the order of the files; empty when the database is what this version needs.
 
     Raises:
         SchemaError: the database was made by a newer version or by other files.
     """
-    found = [Difference(f"the step {step}", "applied") for step in pending(client)]
-    tables = {
-        name: (engine, engine_full)
-        for name, engine, engine_full in client.query(
-            "SELECT name, engine, engine_full FROM system.tables WHERE database = currentDatabase()"
-        ).result_rows
-    }
+    missing = pending(client)
+    found = [Difference(f"the step {step}", "applied") for step in missing]
+    changing = {changed_object(step) for step in missing}
+    snapshot = Snapshot(client)
     for definition in definitions():
-        if definition.name not in tables:
+        actual = snapshot.objects.get(definition.name)
+        if actual is None and definition.name in changing:
             found.append(Difference(definition.name, f"a {definition.kind}"))
             continue
-        engine, engine_full = tables[definition.name]
-        if definition.kind == "view" and engine not in ("MaterializedView", "View"):
-            found.append(Difference(definition.name, "a materialized view", f"a table of engine {engine}"))
-        found += _column_differences(client, definition.name, definition.columns)
-        if definition.name == EVENTS_TABLE:
-            found += _window_difference(engine, engine_full)
+        found += definition_differences(definition, actual, snapshot)
+        if settings is not None and actual is not None and definition.kind == "table":
+            found += setting_differences(definition, actual, settings, snapshot)
     return found
 
 
-def check(client: Client) -> None:
+def check(client: Client, settings: StoreSettings | None = None) -> None:
     """
-    Make sure that the database is what this version needs.
+    Make sure that the database is what this version, and these settings, need.
 
     Raises:
         SchemaError: it is not; says what is wrong first and which command repairs it.
     """
-    differences = diff(client)
+    differences = diff(client, settings)
     if not differences:
         return
     more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
@@ -127,46 +108,3 @@ def check_writable(client: Client) -> None:
             f"There is no table {EVENTS_TABLE} in the database {client.database or 'default'!r}.",
             hint="Run: activitylog schema apply --url URL.",
         )
-
-
-def _column_differences(client: Client, table: str, columns: tuple[ColumnDefinition, ...]) -> list[Difference]:
-    rows = client.query(
-        "SELECT name, type, default_kind, default_expression FROM system.columns "
-        "WHERE database = currentDatabase() AND table = {table:String}",
-        parameters={"table": table},
-    ).result_rows
-    actual = {name: _described(type_, kind, expression) for name, type_, kind, expression in rows}
-    normal = _normal_expressions(client, columns)
-    differences = []
-    for column in columns:
-        expected = _described(column.type, column.default_kind, normal[column.name])
-        if actual.get(column.name) != expected:
-            differences.append(Difference(f"{table}.{column.name}", expected, actual.get(column.name, "")))
-    return differences
-
-
-def _described(type_: str, kind: str, expression: str) -> str:
-    return f"{type_} {kind} {expression}".rstrip()
-
-
-def _normal_expressions(client: Client, columns: tuple[ColumnDefinition, ...]) -> dict[str, str]:
-    """Default and alias expressions as this server prints them, which is how it lists those it has."""
-    given = {column.name: column.expression for column in columns}
-    texts = [f"SELECT {expression}" for expression in given.values() if expression]
-    if not texts:
-        return given
-    rows = client.query(
-        "SELECT formatQuerySingleLine(arrayJoin({texts:Array(String)}))", parameters={"texts": texts}
-    ).result_rows
-    normal = iter([text.removeprefix("SELECT ") for (text,) in rows])
-    return {name: next(normal) if expression else "" for name, expression in given.items()}
-
-
-def _window_difference(engine: str, engine_full: str) -> list[Difference]:
-    """Without a window a plain MergeTree counts a batch twice that is sent twice. Replicated ones have another."""
-    window = _WINDOW.search(engine_full)
-    if engine.startswith(("Replicated", "Shared")) or (window and int(window[1]) > 0):
-        return []
-    return [
-        Difference(f"{EVENTS_TABLE}.non_replicated_deduplication_window", "above 0", window[1] if window else "0")
-    ]

@@ -75,10 +75,64 @@ class TestShow:
         assert capsys.readouterr().out == out
 
     def test_for_machines(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Each step with its statements."""
+        """Each step with its statements, the record of steps first of all, its own entry last."""
         assert run(schema, ["show", "--cluster", "main", "--json"]) == 0
         steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert [step["statements"] for step in steps] == [on_cluster(step.sql, "main") for step in migrations()]
+        assert steps[0]["statements"][0].startswith(
+            "CREATE TABLE IF NOT EXISTS activity_schema_migrations ON CLUSTER `main`"
+        )
+        for step, migration in zip(steps, migrations(), strict=True):
+            assert set(on_cluster(migration.sql, "main")) <= set(step["statements"])
+            assert step["statements"][-1].startswith("INSERT INTO activity_schema_migrations")
+
+    def test_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What cannot be sized is said in one line."""
+        assert run(schema, ["size", "--events-per-second", "0"]) == 2
+        assert capsys.readouterr().err.startswith("error: events_per_second is 0.0.\n")
+
+
+class TestAccess:
+    def test_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What the library renders, for the names that were given."""
+        assert (
+            run(schema, ["access", "--database", "d", "--tenant", "a'b", "--tenant", "c", "--cluster", "main"])
+            == 0
+        )
+        assert capsys.readouterr().out == show_access(Access(database="d", tenants=("a'b", "c"), cluster="main"))
+
+    def test_for_machines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A list of statements."""
+        assert run(schema, ["access", "--json"]) == 0
+        printed = json.loads(capsys.readouterr().out)["statements"]
+        assert "".join(f"{statement};\n" for statement in printed) == show_access(Access())
+
+
+class TestShow:
+    def test_on_a_cluster(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """By the option, or by [store] of the settings: every statement of every step for the cluster."""
+        assert run(schema, ["show", "--cluster", "main"]) == 0
+        out = capsys.readouterr().out
+        for step in migrations():
+            for statement in on_cluster(step.sql, "main"):
+                assert f"{statement};\n" in out
+        (tmp_path / "activitylog.toml").write_text('[store]\ncluster = "main"\n')
+        assert run(schema, ["show"]) == 0
+        assert capsys.readouterr().out == out
+
+    def test_for_machines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Each step with its statements, the record of steps first of all, its own entry last."""
+        assert run(schema, ["show", "--cluster", "main", "--json"]) == 0
+        steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert steps[0]["statements"][0].startswith(
+            "CREATE TABLE IF NOT EXISTS activity_schema_migrations ON CLUSTER `main`"
+        )
+        for step, migration in zip(steps, migrations(), strict=True):
+            superseded = step["statements"][1:] == [] and migration.sql.lstrip("- ").count("MODIFY QUERY") > 0
+            assert superseded or step["statements"][-1].startswith("INSERT INTO activity_schema_migrations")
+            assert (
+                superseded
+                or [one for one in on_cluster(migration.sql, "main") if one not in step["statements"]] == []
+            )
 
     def test_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         """A name that would have to be escaped is no cluster."""

@@ -8,6 +8,7 @@ import pytest
 
 from activitylog.exceptions import SchemaError
 from activitylog.store import Difference, apply, check, check_writable, diff, migrations, show
+from activitylog.store.definitions import definitions
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ class TestDiff:
             *(f"the step {step} is missing; it should be applied" for step in migrations()),
             "activity_events is missing; it should be a table",
             "activity_events_ingest is missing; it should be a table",
-            "activity_events_ingest_mv is missing; it should be a view",
+            "activity_events_ingest_mv is missing; it should be a materialized view",
         ]
 
     @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ class TestDiff:
             ),
             (
                 "DROP TABLE activity_events_ingest_mv",
-                Difference("activity_events_ingest_mv", "a view"),
+                Difference("activity_events_ingest_mv", "a materialized view"),
             ),
             (
                 "ALTER TABLE activity_events MODIFY SETTING non_replicated_deduplication_window = 0",
@@ -144,3 +145,75 @@ class TestCheckWritable:
         """The reader of the log learns what to run."""
         with pytest.raises(SchemaError, match=r"no table activity_events in .*activitylog schema apply"):
             check_writable(chdb_client)
+
+
+class TestViews:
+    """What a view's query is, and what it should be."""
+
+    def test_a_stale_view(self, store: Any) -> None:
+        """A view with the query of an older version is named: it types rows as that version did."""
+        first = migrations()[2].sql.partition("activity_events_ingest_mv TO activity_events AS\n")[2]
+        store.command(f"ALTER TABLE activity_events_ingest_mv MODIFY QUERY {first}")
+        assert [str(difference) for difference in diff(store)] == [
+            "activity_events_ingest_mv is a view with another query; it should be the query of this version"
+        ]
+
+    def test_blanks_and_comments_do_not_count(self, store: Any) -> None:
+        """The same query, written otherwise, is the same."""
+        (last,) = [step.sql for step in migrations() if "ALTER TABLE activity_events_ingest_mv" in step.sql][-1:]
+        store.command(last.replace("    ", "  /* so */  "))
+        assert diff(store) == []
+
+    def test_a_view_into_another_table(self, store: Any) -> None:
+        """Rows that go elsewhere are missing here."""
+        store.command("CREATE TABLE elsewhere AS activity_events_actor_daily")
+        (view,) = [view for view in definitions() if view.name == "activity_events_actor_daily_mv"]
+        store.command(f"DROP TABLE {view.name}")
+        store.command(f"CREATE MATERIALIZED VIEW {view.name} TO elsewhere AS {view.query}")
+        (difference,) = diff(store)
+        assert (difference.where, difference.expected, difference.found) == (
+            "activity_events_actor_daily_mv",
+            "a view that fills activity_events_actor_daily",
+            "one that fills elsewhere",
+        )
+
+    @pytest.mark.parametrize("name", ["events", "a-b", "default_1", "activity_events"])
+    def test_whatever_the_database_is_called(self, chdb_client: Any, chdb_url: str, name: str) -> None:
+        """The engine writes the database's name into the query of a view; it is left out on both sides."""
+        from clickhouse_connect import get_client
+
+        chdb_client.command(f"CREATE DATABASE `{name}`")
+        client = get_client(dsn=chdb_url, database=name)
+        try:
+            apply(client)
+            assert diff(client) == []
+        finally:
+            client.close()
+            chdb_client.command(f"DROP DATABASE `{name}`")
+
+
+class TestIndexes:
+    def test_on_something_else(self, store: Any) -> None:
+        """An index of our name on another column is none of ours."""
+        store.command("ALTER TABLE activity_events DROP INDEX idx_trace")
+        store.command("ALTER TABLE activity_events ADD INDEX idx_trace SpanId TYPE minmax")
+        assert [str(difference) for difference in diff(store)] == [
+            "the index activity_events.idx_trace is on SpanId; it should be on TraceId "
+            "(drop it with ALTER TABLE ... DROP INDEX: apply makes it anew)"
+        ]
+
+
+class TestWindows:
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "activity_events",
+            "activity_events_hourly",
+            "activity_events_actor_daily",
+            "activity_counters",
+        ],
+    )
+    def test_of_every_views_target(self, store: Any, table: str) -> None:
+        """Without a window a batch that is sent twice counts twice there."""
+        store.command(f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 0")
+        assert diff(store) == [Difference(f"{table}.non_replicated_deduplication_window", "above 0", "0")]

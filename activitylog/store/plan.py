@@ -1,0 +1,194 @@
+"""
+What ``schema apply`` does: decided first, as a list of steps with their statements, then run.
+
+1. Steps of the files that the database lacks, in order, each recorded when it is done.
+2. Repairs: an index, a column, a window or a view that the recorded steps made and that is not there or stale.
+3. What the settings ask for: columns of the application's own, storage policy, TTL.
+
+Nothing here locks, because ClickHouse has no lock that a killed process would let go. It is safe all the same:
+
+- Each statement may be run again (``IF NOT EXISTS``, ``MODIFY``), from any number of machines at once, and a
+  step is recorded only after all of it was done. After a kill anywhere, applying again goes on.
+- Of two at once, the slower one looks before each step whether it was recorded meanwhile. Where it looked just
+  too early it does the step again, to no effect; but an old ``MODIFY QUERY`` after a newer one would make a view
+  stale. So only the last one of each view is ever run, and those before it are recorded as done.
+- A view over the table of events sees the rows from then on. What was there before is the work of ``fill``,
+  which is called after the view was made and before the step is recorded: a crash in between leads to another
+  call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from activitylog.exceptions import SchemaError
+from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.definitions import Definition, changed_object, changes_query, creates_view, definitions
+from activitylog.store.differences import (
+    Difference,
+    definition_differences,
+    rendered,
+    setting_differences,
+)
+from activitylog.store.migrations import (
+    Migration,
+    create_record,
+    migrations,
+    pending,
+    record_statement,
+    records_steps,
+)
+from activitylog.store.rendering import statements
+from activitylog.store.snapshot import Snapshot
+from activitylog.store_settings import StoreSettings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+#: Fills the target of a new view over ``activity_events`` with the rows that were there before the view. Called
+#: with a client and the view; perhaps again after a crash, perhaps by two processes at once, perhaps where the
+#: target is full already: it must add only what is missing.
+Fill = Callable[["Client", Definition], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    One thing to do.
+
+    Attributes:
+        name: of the file without its ending, or of what is changed.
+        statements: to be run in order, each safe to run again.
+        migration: the file, when it is one: recorded after the statements.
+        fills: the view whose target is to be filled after the statements, if there is one.
+    """
+
+    name: str
+    statements: tuple[str, ...]
+    migration: Migration | None = None
+    fills: Definition | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """Every statement that the step runs, its record included."""
+        return (*self.statements, record_statement(self.migration)) if self.migration else self.statements
+
+
+def create_database(name: str, settings: StoreSettings | None = None) -> list[str]:
+    """The statements that make a database on this deployment."""
+    from clickhouse_connect.driver.binding import quote_identifier
+
+    return statements(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(name)}", settings or StoreSettings())
+
+
+def plan(client: Client | None, settings: StoreSettings | None = None) -> list[Step]:
+    """
+    What is to be done so that the database is what this version, and these settings, need. Only reads.
+
+    Args:
+        client: None for a database that is not there yet.
+        settings: those of the deployment; None leaves alone what settings decide.
+
+    Raises:
+        SchemaError: the database was made by a newer version, or by other files of the same numbers.
+    """
+    rendering = settings or StoreSettings()
+    snapshot = Snapshot(client) if client is not None else None
+    missing = pending(client) if client is not None else list(migrations())
+    steps = [_migration_step(migration, rendering) for migration in missing]
+    if steps and (client is None or not records_steps(client)):
+        first = steps[0]
+        steps[0] = Step(first.name, (*create_record(rendering), *first.statements), first.migration, first.fills)
+    changing = {changed_object(migration) for migration in missing}
+    return steps + [
+        Step(difference.where, tuple(rendered(difference, rendering)), fills=_filled(difference.where))
+        for difference in _differences(snapshot, settings, changing)
+        if difference.repair
+    ]
+
+
+def apply(client: Client, settings: StoreSettings | None = None, *, fill: Fill | None = None) -> list[Step]:
+    """
+    Bring the client's current database up to date.
+
+    Args:
+        settings: those of the deployment; None leaves alone what settings decide.
+        fill: fills the target of a view that was made now; None leaves it to begin with the next row.
+
+    Returns:
+        What was done now; empty when there was nothing to do.
+
+    Raises:
+        SchemaError: the database was made by a newer version, or by other files of the same numbers (nothing was
+            done); or a column that the settings ask for is there with another type (all else was done).
+        clickhouse_connect.driver.exceptions.DatabaseError: a statement was refused. What was done before it is
+            kept, and recorded; applying again continues with it.
+    """
+    done = [step for step in plan(client, settings) if _run(client, step, fill)]
+    if settings is not None:
+        _check_columns(client, settings)
+    return done
+
+
+def _run(client: Client, step: Step, fill: Fill | None) -> bool:
+    """Do one step, unless somebody else did meanwhile."""
+    if step.migration is not None and step.migration not in pending(client):
+        return False
+    for statement in step.statements:
+        client.command(statement)
+    if step.fills is not None and fill is not None:
+        fill(client, step.fills)
+    if step.migration is not None:
+        client.command(record_statement(step.migration))
+    return True
+
+
+def _migration_step(migration: Migration, settings: StoreSettings) -> Step:
+    if _is_superseded(migration):
+        return Step(str(migration), (), migration)
+    name = changed_object(migration) if creates_view(migration) else ""
+    return Step(str(migration), tuple(statements(migration.sql, settings)), migration, _filled(name))
+
+
+def _is_superseded(migration: Migration) -> bool:
+    """Whether a later file sets the same view's query."""
+    later = (other for other in migrations() if other.number > migration.number and changes_query(other))
+    return changes_query(migration) and changed_object(migration) in map(changed_object, later)
+
+
+def _filled(name: str) -> Definition | None:
+    """The view of this name, if it is one that sums up the table of events."""
+    views = (view for view in definitions() if view.name == name and view.kind == "materialized view")
+    return next((view for view in views if view.reads(EVENTS_TABLE)), None)
+
+
+def _differences(
+    snapshot: Snapshot | None, settings: StoreSettings | None, changing: set[str]
+) -> list[Difference]:
+    """What is to be repaired. What steps are about to change is left to them."""
+    found = []
+    for definition in definitions():
+        actual = snapshot.objects.get(definition.name) if snapshot is not None else None
+        if snapshot is not None and definition.name not in changing:
+            found += definition_differences(definition, actual, snapshot)
+        if settings is not None and (actual is not None or definition.name in changing):
+            found += setting_differences(definition, actual, settings, snapshot)
+    return found
+
+
+def _check_columns(client: Client, settings: StoreSettings) -> None:
+    """Say so where a column of the settings is there and is something else."""
+    snapshot = Snapshot(client)
+    events = next(definition for definition in definitions() if definition.name == EVENTS_TABLE)
+    for difference in setting_differences(events, snapshot.objects.get(EVENTS_TABLE), settings, snapshot):
+        if difference.where.startswith(f"{EVENTS_TABLE}.") and not difference.repair:
+            raise SchemaError(
+                f"The column {difference.where} is {difference.found}; [store.columns] of the settings says "
+                f"{difference.expected}.",
+                hint=f"{difference.advice[:1].upper()}{difference.advice[1:]}.",
+            )

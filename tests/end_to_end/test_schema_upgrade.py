@@ -1,0 +1,214 @@
+"""
+The schema is brought up to date while rows come in: by several appliers at once, by appliers that are killed,
+from a database of the first version. Real processes against `activitylog serve`.
+
+A row is named after the roll-up views that were there before it was sent. Those views must count it exactly; about
+rows that were sent while a view was being made nothing is said here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activitylog.store import connect, diff, migrations
+from activitylog.store.definitions import definitions
+from activitylog.store.migrations import create_record, record_statement
+from activitylog.store_settings import StoreSettings, parse_store
+from tests.end_to_end.gate import Gate
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+SETTINGS = parse_store({"columns": {"order.id": "String", "total": "UInt64"}})
+TOML = '[store.columns]\n"order.id" = "String"\ntotal = "UInt64"\n'
+#: The first released version of the schema.
+FIRST = migrations()[:3]
+APPLIED = "INSERT INTO activity_schema_migrations"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database(server_url: str) -> Iterator[str]:
+    """The URL of a database of the first version, with a hundred rows in it."""
+    url = f"{server_url.rpartition('/')[0]}/upgrade_{next(_numbers)}"
+    client = connect(url, create_database=True)
+    for statement in (*create_record(StoreSettings()), *(migration.sql for migration in FIRST)):
+        client.command(statement)
+    for migration in FIRST:
+        client.command(record_statement(migration))
+    client.command("SYSTEM STOP MERGES activity_events")
+    client.command(
+        "INSERT INTO activity_events (Timestamp, EventName, ActorId, Attributes) "
+        "SELECT now64(9), 'old.row', 'old', map('order.id', toString(number), 'total', toString(number)) "
+        "FROM numbers(100)"
+    )
+    yield url
+    client.command(f"DROP DATABASE {url.rpartition('/')[2]}")
+    client.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with the settings."""
+    (tmp_path / "activitylog.toml").write_text(TOML)
+    return tmp_path
+
+
+class Writer:
+    """Sends rows by both ways in until it is told to stop, and counts those that were acknowledged."""
+
+    def __init__(self, url: str) -> None:
+        self.sent = 0
+        self._client = connect(url)
+        self._stop = threading.Event()
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._send()
+        except BaseException as error:  # noqa: BLE001 - told to the test by stop()
+            self._failed.append(error)
+
+    def _send(self) -> None:
+        views = {name for (name,) in self._client.query("SHOW TABLES").result_rows}
+        name = "row." + "".join(
+            part[0] for part in ("hourly", "actor_daily") if f"activity_events_{part}_mv" in views
+        )
+        attributes = {"order.id": f"o{self.sent}", "total": str(self.sent)}
+        typed = [[name, "user", name, attributes]] * 5
+        self._client.insert(
+            "activity_events", typed, column_names=["EventName", "ActorType", "ActorId", "Attributes"]
+        )
+        self.sent += 5
+        collected = [[name, {"user.id": name, **attributes}]] * 5
+        self._client.insert("activity_events_ingest", collected, column_names=["EventName", "LogAttributes"])
+        self.sent += 5
+
+    def stop(self) -> int:
+        """End, and say how many rows were acknowledged."""
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+        if self._failed:
+            raise self._failed[0]
+        return self.sent
+
+
+def _applier(url: str, folder: Path) -> subprocess.Popen[str]:
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("ACTIVITYLOG_", "OTEL_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "activitylog", "schema", "apply", "--url", url],
+        cwd=folder,
+        env=inherited,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _through(gate: Gate, url: str) -> str:
+    return f"clickhouse://127.0.0.1:{gate.port}/{url.rpartition('/')[2]}"
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition("/")[0].rpartition(":")[2])
+
+
+def _check(url: str, sent: int) -> None:
+    """Complete, recorded, no row lost or doubled, nothing rewritten, each row counted that a view has seen."""
+    client = connect(url)
+    query: Callable[[str], Any] = lambda sql: client.query(sql).result_rows  # noqa: E731
+    try:
+        assert diff(client, SETTINGS) == []
+        recorded = query("SELECT DISTINCT number FROM activity_schema_migrations ORDER BY number")
+        assert recorded == [(migration.number,) for migration in migrations()]
+        assert query("SELECT count() FROM activity_events") == [(100 + sent,)]
+        assert query("SELECT count() FROM activity_events WHERE EventName LIKE 'row.%ha'")[0][0] > 0
+        assert query("SELECT count() FROM system.mutations WHERE database = currentDatabase()") == [(0,)]
+        parts = "database = currentDatabase() AND table = 'activity_events'"
+        assert query(f"SELECT countIf(NOT active), max(level) FROM system.parts WHERE {parts}") == [(0, 0)]
+        for letter, rows, rollup, key in (
+            ("h", "RowCount", "activity_events_hourly", "EventName"),
+            ("a", "RowCount", "activity_events_actor_daily", "ActorId"),
+        ):
+            seen = f"{key} LIKE 'row.%{letter}%'"
+            counted = query(f"SELECT {key}, sum({rows}) FROM {rollup} WHERE {seen} GROUP BY 1 ORDER BY 1")
+            assert counted == query(
+                f"SELECT {key}, count() FROM activity_events WHERE {seen} GROUP BY 1 ORDER BY 1"
+            )
+        wrong = "OrderId != Attributes['order.id'] OR toString(Total) != Attributes['total']"
+        assert query(f"SELECT countIf({wrong}), countIf(OrderId = '') FROM activity_events") == [(0, 0)]
+        assert query("SELECT Total FROM activity_events WHERE OrderId = '7' AND EventName = 'old.row'") == [(7,)]
+    finally:
+        client.close()
+
+
+class TestUpgradeWhileRowsComeIn:
+    def test_several_appliers_at_the_same_moment(self, database: str, folder: Path) -> None:
+        """Four that have all decided what to do before any of them did it: each ends well, and all is right."""
+        together = threading.Barrier(4)
+        first = f"CREATE TABLE IF NOT EXISTS {definitions()[3].name}"
+
+        def meet(text: str) -> None:
+            if first in text:
+                together.wait(60)
+
+        gate = Gate(_port(database), before=meet)
+        writer = Writer(database)
+        try:
+            appliers = [_applier(_through(gate, database), folder) for _ in range(4)]
+            ends = [(*applier.communicate(timeout=120), applier.returncode) for applier in appliers]
+        finally:
+            sent = writer.stop()
+            gate.close()
+        assert [code for _, _, code in ends] == [0, 0, 0, 0], ends
+        _check(database, sent)
+
+    def test_killed_at_every_statement(self, database: str, folder: Path) -> None:
+        """
+        Each applier is killed at the first statement that no other one came to: in turn before the server gets it,
+        and when it was done but nobody heard. The last one finds nothing that it has not seen.
+        """
+        seen: set[str] = set()
+        applier: subprocess.Popen[str]
+
+        def kill(text: str, *, done: bool) -> bool:
+            statement = text.partition("/?")[0]
+            if not statement.startswith(("CREATE", "ALTER", "-- ", APPLIED)) or statement in seen:
+                return True
+            if len(seen) % 2 != done:
+                return True
+            seen.add(statement)
+            applier.send_signal(signal.SIGKILL)
+            applier.wait()
+            return False
+
+        gate = Gate(
+            _port(database), before=lambda text: kill(text, done=False), after=lambda text: kill(text, done=True)
+        )
+        writer = Writer(database)
+        try:
+            codes: list[int] = []
+            while not codes or codes[-1] == -signal.SIGKILL:
+                applier = _applier(_through(gate, database), folder)
+                _, errors = applier.communicate(timeout=60)
+                codes.append(applier.returncode)
+        finally:
+            sent = writer.stop()
+            gate.close()
+        assert codes == [-signal.SIGKILL] * len(seen) + [0], errors
+        steps = migrations()[len(FIRST) :]
+        assert len(seen) == 2 * len(steps) + 4  # each step and its record; two columns, two indexes
+        _check(database, sent)
