@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from activitylog.exceptions import SchemaError
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE
+from activitylog.store.differences import Difference
 from activitylog.store.doctor.commands import APPLY, changing, name, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, error, ok, plural, warning, worst
-from activitylog.store.schema import Difference, diff
+from activitylog.store.schema import diff
 
 _TARGET: Final = re.compile(
     r"CREATE MATERIALIZED VIEW \S+(?: UUID '[^']*')?(?: ON CLUSTER \S+)? TO (?:(`[^`]+`|\w+)\.)?(`[^`]+`|\w+)"
@@ -23,7 +24,7 @@ _ASKED_WINDOW: Final = 10_000
 def ask_schema(examined: Examined) -> list[Difference] | SchemaError:
     """Compare the database with the files; a database that another version made cannot be compared."""
     try:
-        return diff(examined.database.client)
+        return diff(examined.database.client, examined.settings)
     except SchemaError as refused:
         return refused
 
@@ -37,7 +38,8 @@ def judge_schema(found: list[Difference] | SchemaError) -> Verdict:
     return error(
         f"{plural(len(found), 'difference')} from what this version needs",
         *(str(difference) for difference in found),
-        do=(APPLY, "activitylog schema diff --url URL"),
+        # What apply does not repair says so itself.
+        do=(APPLY,) if any(not difference.advice for difference in found) else (),
     )
 
 

@@ -71,13 +71,7 @@ def judge_retention(found: Retention) -> Verdict:
         problems.append(
             error(
                 f"{found.table} has {have}, and the settings say {found.wanted_days} days",
-                do=(
-                    APPLY,
-                    changing(
-                        f"ALTER TABLE {name(found.table)} MODIFY TTL toDateTime(Timestamp) + "
-                        f"toIntervalDay({found.wanted_days})"
-                    ),
-                ),
+                do=(APPLY,),
             )
         )
     if found.days is not None and not found.drops_parts:

@@ -11,6 +11,7 @@ from typing import Any
 import clickhouse_connect
 import pytest
 
+from activitylog.store import apply
 from activitylog.store.doctor import Examined, Finding, Severity, missing_days
 from activitylog.store.doctor.examination import run
 from activitylog.store.doctor.times import CLOCK
@@ -236,11 +237,12 @@ class TestUpkeep:
         assert finding.details[0].endswith(": 5 rows up to 2020-01-31 10:00")
 
     def test_retention_that_is_not_the_settings(self, store: Any, problems: Any) -> None:
-        """The settings ask for 400 days and the table keeps for ever: the command that is shown repairs it."""
+        """The settings ask for 400 days and the table keeps for ever: what is shown repairs it."""
         settings = StoreSettings(retention_days=400)
         finding = problems(store, settings=settings)["retention"]
         assert finding.found == "activity_events has no retention, and the settings say 400 days"
-        store.command(_sql(finding.do[1]))
+        assert finding.do[0].startswith("activitylog schema apply --url chdb://")
+        apply(store, settings)
         assert problems(store, settings=settings) == {}
 
     def test_retention_by_rows(self, store: Any, problems: Any) -> None:
