@@ -7,10 +7,10 @@ Each check has two halves: ``ask`` runs SQL and returns what it found, ``judge``
 check writes anything, and one that fails never stops the others.
 """
 
-from activitylog.store.doctor.completeness import MissingDay, missing_days
 from activitylog.store.doctor.examination import examine, examine_url
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Finding, Severity, Verdict
+from activitylog.store.doctor.missed import MissingDay, missing_days
 from activitylog.store.doctor.registry import CHECKS
 
 __all__ = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from activitylog.store.doctor.cluster import DISTRIBUTION, REPLICAS
-from activitylog.store.doctor.completeness import DUPLICATES, ROLLUPS, SEQUENCES
+from activitylog.store.doctor.completeness import DUPLICATES, SEQUENCES
 from activitylog.store.doctor.finding import AnyCheck
+from activitylog.store.doctor.missed import ROLLUPS
 from activitylog.store.doctor.parts import BATCHES, CHECKSUMS, DETACHED, PARTITIONS, PARTS
 from activitylog.store.doctor.places import DISK_STATE, FOLDER, MEMORY, ROOM
 from activitylog.store.doctor.server import ACCESS, OWN_WARNINGS, SYSTEM_LOGS
