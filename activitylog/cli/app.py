@@ -9,6 +9,7 @@ import click
 
 from activitylog.cli.dashboard import dashboard
 from activitylog.cli.demo import demo
+from activitylog.cli.doctor import doctor
 from activitylog.cli.errors import EXIT_CODES
 from activitylog.cli.ingest import ingest
 from activitylog.cli.query import query
@@ -18,7 +19,7 @@ from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
-_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, dashboard, serve)
+_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, doctor, schema, dashboard, serve)
 
 
 class _Commands(click.Group):

@@ -147,7 +147,8 @@ def _cannot_open(path: str, reason: str) -> StoreUnavailableError:
 def _embedded(url: DestinationURL) -> Client:
     if url.path != "memory":
         try:
-            Path(url.path).mkdir(parents=True, exist_ok=True)
+            # The engine's files are readable for everybody who gets into the folder.
+            Path(url.path).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise _cannot_open(url.path, error.strerror or str(error)) from error
         check_unlocked(url.path)
