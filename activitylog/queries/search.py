@@ -13,14 +13,15 @@ _WORD: Final = re.compile(r"\w+")
 #: Words that say nothing of what is asked, and endings that hide that two words are one.
 _EMPTY: Final = frozenset(
     _WORD.findall(
-        "a an and are as at by did do does for from had has have how i in is it its many me most much my of on or "
-        "our show tell than that the their them there they this to was we were what when where which who whom why "
-        "with you"
+        "a an and are as at by did do does for from had has have how i in is it its many me much my of on or "
+        "our show tell than that the their them there they this to was we were what when where which whom why with "
+        "you"
     )
 )
 _ENDINGS: Final = ("ing", "ies", "ed", "es", "s", "ial", "al", "ure", "y", "e")
 #: What people say for what the questions say.
 _SAME: Final[Mapping[str, tuple[str, ...]]] = {
+    "who": ("actor",),
     "user": ("actor",),
     "person": ("actor",),
     "people": ("actor",),

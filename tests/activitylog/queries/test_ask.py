@@ -360,9 +360,7 @@ class TestEveryQuestion:
             for line in ask(empty_store, name).rows:
                 assert not any(isinstance(value, float) and not math.isfinite(value) for value in line), (name, line)
 
-    @pytest.mark.parametrize(
-        "value", ["o'brien", 'a"b', "tab\tnew\nline", "back\\slash", "é\u2028", "{x:String}", "%s", "') OR 1 --", "\x00"]
-    )
+    @pytest.mark.parametrize("value", ["o'brien\"\t\n\\é\u2028", "{x:String}%s\x00') OR 1 --"])
     def test_hostile_values(self, full_store: Any, value: str) -> None:
         """Any text is a value: it finds what is named so, in whatever question, and nothing else."""
         for name, asked in questions().items():
@@ -375,7 +373,7 @@ class TestEveryQuestion:
         assert len(ask(full_store, "session-replay", session=value).rows) == 1
         assert len(ask(full_store, "object-history", object=value).rows) == 1
 
-    @pytest.mark.parametrize("time", ["1900-01-01", "1969-12-31 23:59:59", "2026-03-03 10:00", "2200-01-01", "2262-04-11"])
+    @pytest.mark.parametrize("time", ["1900-01-01", "1969-12-31 23:59:59", "2262-04-11"])
     def test_any_time(self, full_store: Any, time: str) -> None:
         """Any time that can be given is one that can be asked for, as a beginning or an end."""
         for name, asked in questions().items():
