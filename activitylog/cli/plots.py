@@ -22,7 +22,7 @@ _UNITS: Final = ("", "k", "M", "G", "T", "P", "E")
 _NICE: Final = (1, 2, 2.5, 5, 10)
 #: A name beside a bar or a row has at most this part of the room.
 _NAME_SHARE: Final = 0.4
-_LEAST_BAR: Final = 8
+_LEAST_BAR: Final = 4
 _WIDEST_POINT: Final = 8
 #: Room that a shade and a number in it need.
 _CELL_WITH_NUMBER: Final = 6
@@ -82,7 +82,7 @@ def area_chart(
         height: lines of the area.
     """
     usable = [value if math.isfinite(value) and value > 0 else 0.0 for value in values]
-    top, step = nice_scale(max(usable, default=0.0), max(height // 3, 1))
+    top, step = nice_scale(max(usable, default=0.0), max(height // 3, 2))
     ticks = {round(number * step / top * height): short(number * step) for number in range(round(top / step) + 1)}
     margin = max(len(text) for text in ticks.values())
     columns = _columns(usable, max(width - margin - 2, 1))

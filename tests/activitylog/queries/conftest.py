@@ -9,7 +9,6 @@ import clickhouse_connect
 import pytest
 
 from activitylog.store import EVENTS_TABLE, apply
-
 from tests.activitylog.queries.rows import put, row
 
 _TABLES: Final = (EVENTS_TABLE, "activity_events_hourly", "activity_events_actor_daily", "activity_counters")
@@ -109,7 +108,8 @@ MORE: Final[list[dict[str, Any]]] = [
     # denied again and again
     *(row(f"2026-03-03 08:0{n}", "file.read", "ben", Outcome="denied") for n in range(5)),
     # one event twice, and a number left out
-    *[row("2026-03-03 07:00", "order.paid", Producer="p1", Seq=1, EventId="019caa3e-9580-7000-8000-000000000001")] * 2,
+    *[row("2026-03-03 07:00", "order.paid", Producer="p1", Seq=1, EventId="019caa3e-9580-7000-8000-000000000001")]
+    * 2,
     row("2026-03-03 07:01", "order.paid", Producer="p1", Seq=3),
     # a service that was there every minute, and is not any more
     *(row(f"2026-03-02 10:{n:02}", "ping", ServiceName="web") for n in range(31)),

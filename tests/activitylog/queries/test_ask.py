@@ -14,7 +14,6 @@ import pytest
 from activitylog.exceptions import QueryError
 from activitylog.queries import ask, questions
 from activitylog.store import connect
-
 from tests.activitylog.queries.conftest import EVENTS, MORE
 from tests.activitylog.queries.rows import put, row
 
@@ -358,7 +357,10 @@ class TestEveryQuestion:
         put(empty_store, *({**event, "SampleWeight": 0.0, "DurationUs": 5} for event in (*EVENTS, *MORE)))
         for name in questions():
             for line in ask(empty_store, name).rows:
-                assert not any(isinstance(value, float) and not math.isfinite(value) for value in line), (name, line)
+                assert not any(isinstance(value, float) and not math.isfinite(value) for value in line), (
+                    name,
+                    line,
+                )
 
     @pytest.mark.parametrize("value", ["o'brien\"\t\n\\é\u2028", "{x:String}%s\x00') OR 1 --"])
     def test_hostile_values(self, full_store: Any, value: str) -> None:
@@ -386,7 +388,10 @@ class TestEveryQuestion:
             for parameter in asked.parameters:
                 if parameter.type.startswith("UInt"):
                     for value in (0, 2**32 - 1):
-                        assert isinstance(ask(full_store, name, **{parameter.name: value}).rows, list), (name, parameter)
+                        assert isinstance(ask(full_store, name, **{parameter.name: value}).rows, list), (
+                            name,
+                            parameter,
+                        )
 
     def test_a_clock_that_is_wrong(self, full_store: Any) -> None:
         """One event of the far future does not empty the answers about the newest days."""
@@ -398,7 +403,9 @@ class TestEveryQuestion:
     def test_the_parser_takes_them(self, empty_store: Any) -> None:
         """Each file is one statement, as clickhouse-client reads it, head and placeholders included."""
         for name, asked in questions().items():
-            parsed = empty_store.query("SELECT formatQuery({sql:String})", parameters={"sql": asked.sql}).result_rows
+            parsed = empty_store.query(
+                "SELECT formatQuery({sql:String})", parameters={"sql": asked.sql}
+            ).result_rows
             assert set(re.findall(r"\{(\w+):", parsed[0][0])) == {p.name for p in asked.parameters}, name
 
     def test_any_time_zone(self) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from activitylog.exceptions import QueryError
 from activitylog.queries import Estimate, ask, ask_arrow, ask_frame, client_command, estimate, question, questions
-
 from tests.activitylog.queries.rows import at
 
 

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 _ID = "019caa3e-9580-7000-8000-00000000000"

@@ -47,7 +47,11 @@ class TestParse:
     @pytest.mark.parametrize(
         ("line", "instead", "error"),
         [
-            ("-- kind: ranking\n", "-- kind: pie\n", "top: the kind 'pie' is not table, series, ranking or heatmap"),
+            (
+                "-- kind: ranking\n",
+                "-- kind: pie\n",
+                "top: the kind 'pie' is not table, series, ranking or heatmap",
+            ),
             ("-- y: events\n", "", "top: the head lacks y"),
             ("-- kind: ranking\n", "-- kind: heatmap\n", "top: the head lacks z"),
             ("-- costs: reads all rows\n", "-- example: x\n", "top: the head lacks costs"),

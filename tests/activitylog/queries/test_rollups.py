@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import put, row
 
 _START: Final = datetime(2026, 3, 1, 21, tzinfo=UTC)
@@ -85,7 +84,10 @@ class TestEqualToTheRows:
 
     @pytest.mark.parametrize("name", _OF_ROWS)
     @settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        derandomize=True,
     )
     @given(since=_times, until=_times, tenant=st.sampled_from(["", "acme", "nobody"]))
     def test_any_range(self, sampled: Any, name: str, since: datetime, until: datetime, tenant: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 
@@ -85,7 +84,9 @@ class TestEstimates:
                     rows += [row("2026-03-01 10:00", name, **columns)] * size
         put(empty_store, *rows)
         answers = ask(empty_store, "estimates", unit=unit, limit=1000).rows
-        held = [low <= truths[event] <= high for event, _, _, _, low, high, _, trust, _, _ in answers if trust == "yes"]
+        held = [
+            low <= truths[event] <= high for event, _, _, _, low, high, _, trust, _, _ in answers if trust == "yes"
+        ]
         assert len(held) >= 250
         # The share of 250 or more has a standard deviation of at most 1.4 %; wider than needed would hold all.
         assert 0.90 <= sum(held) / len(held) <= 0.99

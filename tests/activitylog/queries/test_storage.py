@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import put, row
 
 

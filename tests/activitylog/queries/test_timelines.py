@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 _ID = "019caa06-7000-7000-8000-000000000001"  # its first 48 bits are 2026-03-01 15:31:14.560
@@ -94,6 +93,10 @@ class TestEventId:
 
     def test_no_other_ids(self, empty_store: Any) -> None:
         """Rows without an event id are not found by the zero id, nor by one of another version."""
-        put(empty_store, row("2026-03-01 15:00", "a"), row("2026-03-01 15:00", "b", EventId=_ID.replace("-7", "-4")))
+        put(
+            empty_store,
+            row("2026-03-01 15:00", "a"),
+            row("2026-03-01 15:00", "b", EventId=_ID.replace("-7", "-4")),
+        )
         for id in ("00000000-0000-0000-0000-000000000000", _ID.replace("-7", "-4"), "019caa06-7000-7"):
             assert ask(empty_store, "trace-or-request", id=id).rows == []

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 _MONDAY = datetime(2026, 3, 30, 10, tzinfo=UTC)
@@ -96,7 +95,18 @@ class TestFailures:
             "event", "route", "outcome", "error", "rows", "events", "actors", "first", "last", "last_message"
         )  # fmt: skip
         paid = ("order.paid", "POST /payments", "failure", "CardError", 2, 4.0, 2)
-        archived = ("order.archived", "", "denied", "", 1, 1.0, 1, at("2026-03-03 10:00"), at("2026-03-03 10:00"), "")
+        archived = (
+            "order.archived",
+            "",
+            "denied",
+            "",
+            1,
+            1.0,
+            1,
+            at("2026-03-03 10:00"),
+            at("2026-03-03 10:00"),
+            "",
+        )
         assert answer.rows == [
             (*paid, at("2026-03-01 11:30"), at("2026-03-03 09:00"), "no money: cid"),
             archived,
@@ -159,7 +169,13 @@ class TestDurations:
         put(
             empty_store,
             *(
-                row(f"2026-03-01 10:00:{n // 2:02}", "file.read", HttpMethod="GET", HttpRoute="/f", DurationUs=1000 * n)
+                row(
+                    f"2026-03-01 10:00:{n // 2:02}",
+                    "file.read",
+                    HttpMethod="GET",
+                    HttpRoute="/f",
+                    DurationUs=1000 * n,
+                )
                 for n in range(1, 101)
             ),
             row("2026-03-01 10:01", "file.read", HttpMethod="GET", HttpRoute="/f", DurationUs=987_654),

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import put, row
 
 #: Who was there on which day. 2026-03-02 is a Monday.
