@@ -14,8 +14,8 @@ _WORD: Final = re.compile(r"\w+")
 _EMPTY: Final = frozenset(
     _WORD.findall(
         "a an and are as at by did do does for from had has have how i in is it its many me much my of on or "
-        "our show tell than that the their them there they this to was we were what when where which whom why with "
-        "you"
+        "our show tell than that the their them there they this to was we were what when where which whom why "
+        "with you"
     )
 )
 _ENDINGS: Final = ("ing", "ies", "ed", "es", "s", "ial", "al", "ure", "y", "e")

@@ -60,7 +60,7 @@ class TestList:
         [
             (["--search", "qwertz"], "No question answers 'qwertz'"),
             (["newest", "--search", "slow"], "There is more than a list"),
-            (["--search", "slow", "--limit", "3"], "There is more than a list"),
+            (["--search", "slow", "-p", "limit=3"], "There is more than a list"),
             (["newest", "--plot"], "'newest' answers with a table"),
             (["top"], "'top' may be several questions."),
             (["newest", "--plot", "--json"], "Only one of --plot, --json and --csv"),

@@ -97,6 +97,8 @@ EVENTS: Final[list[dict[str, Any]]] = [
 ]
 
 
+_ID: Final = "019caa3e-9580-7000-8000-000000000001"
+
 #: Beside EVENTS: what makes every question have an answer, in the days that it looks at.
 MORE: Final[list[dict[str, Any]]] = [
     # since when there are events: four weeks and more

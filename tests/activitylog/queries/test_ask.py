@@ -293,7 +293,7 @@ class TestEveryQuestion:
     """What holds for all of them."""
 
     def test_as_it_is(self, full_store: Any) -> None:
-        """Without parameters there is an answer with rows, and the chart's columns are in it, what is drawn a number."""
+        """Without parameters there are rows; the chart's columns are among them, and what is drawn is a number."""
         for name, asked in questions().items():
             answer = ask(full_store, name)
             assert answer.rows, name

@@ -24,10 +24,12 @@ def blocks(chdb_url: str, _chdb_engine: Any) -> Any:
     apply(client)
     client.command(
         "INSERT INTO activity_events "
-        "(Timestamp, EventName, TenantId, ActorType, ActorId, ObjectId, SessionId, TraceId, DurationUs, Producer, Seq) "
-        f"SELECT toDateTime64('2026-03-01 00:00:00', 9, 'UTC') + toIntervalSecond(intDiv(number * 3600, {_ROWS_AN_HOUR})), "
-        "concat('e', toString(number % 5)), concat('t', toString(number % 3)), 'user', toString(cityHash64(number) % 50000), "
-        "toString(number), concat('s', toString(intDiv(number, 10))), lower(hex(cityHash64(number, 1))), "
+        "(Timestamp, EventName, TenantId, ActorType, ActorId, ObjectId, SessionId, TraceId, DurationUs, Producer, "
+        "Seq) SELECT toDateTime64('2026-03-01 00:00:00', 9, 'UTC') "
+        f"+ toIntervalSecond(intDiv(number * 3600, {_ROWS_AN_HOUR})), "
+        "concat('e', toString(number % 5)), concat('t', toString(number % 3)), "
+        "'user', toString(cityHash64(number) % 50000), toString(number), "
+        "concat('s', toString(intDiv(number, 10))), lower(hex(cityHash64(number, 1))), "
         "number % 100 + 1, 'p', number + 1 "
         f"FROM numbers({_HOURS * _ROWS_AN_HOUR}) SETTINGS min_insert_block_size_rows = 1000000"
     )

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activitylog.queries import ask
@@ -23,14 +23,15 @@ _WEIGHTED: Final = "sum(SampleWeight * EventCount)"
 
 #: What each question answers, asked of the rows alone.
 _OF_ROWS: Final = {
-    "event-counts": f"SELECT EventName, count(), {_WEIGHTED} AS n, min(Timestamp), max(Timestamp) FROM activity_events "
-    f"WHERE {_RANGE} GROUP BY EventName ORDER BY n DESC, EventName",
-    "outcomes": f"SELECT Outcome, count(), {_WEIGHTED} AS n, round(100 * n / sum(n) OVER (), 2) FROM activity_events "
-    f"WHERE {_RANGE} GROUP BY Outcome ORDER BY n DESC, Outcome",
+    "event-counts": f"SELECT EventName, count(), {_WEIGHTED} AS n, min(Timestamp), max(Timestamp) "
+    f"FROM activity_events WHERE {_RANGE} GROUP BY EventName ORDER BY n DESC, EventName",
+    "outcomes": f"SELECT Outcome, count(), {_WEIGHTED} AS n, round(100 * n / sum(n) OVER (), 2) "
+    f"FROM activity_events WHERE {_RANGE} GROUP BY Outcome ORDER BY n DESC, Outcome",
     "events-by-hour": "SELECT toDateTime64(toStartOfHour(Timestamp), 0, 'UTC') AS hour, count(), "
     f"{_WEIGHTED} FROM activity_events WHERE {_RANGE} GROUP BY hour ORDER BY hour WITH FILL STEP INTERVAL 1 HOUR",
     "failures-by-hour": "SELECT toDateTime64(toStartOfHour(Timestamp), 0, 'UTC') AS hour, "
-    "sumIf(SampleWeight * EventCount, Outcome = 'failure') AS f, sumIf(SampleWeight * EventCount, Outcome = 'denied') AS d, "
+    "sumIf(SampleWeight * EventCount, Outcome = 'failure') AS f, "
+    "sumIf(SampleWeight * EventCount, Outcome = 'denied') AS d, "
     f"{_WEIGHTED} AS n, round(100 * (f + d) / n, 2) AS percent "
     f"FROM activity_events WHERE {_RANGE} GROUP BY hour ORDER BY hour WITH FILL STEP INTERVAL 1 HOUR",
     "volume": f"SELECT toDate(Timestamp) AS day, count(), {_WEIGHTED} FROM activity_events "
@@ -86,7 +87,6 @@ class TestEqualToTheRows:
     @settings(
         max_examples=25,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
         derandomize=True,
     )
     @given(since=_times, until=_times, tenant=st.sampled_from(["", "acme", "nobody"]))

@@ -143,8 +143,8 @@ class TestDenialBursts:
         put(empty_store, *guesses, *slow, *bulk, *failing)
         answer = ask(empty_store, "denial-bursts")
         assert answer.columns == (
-            "began", "tenant", "who_type", "who", "denials", "rows", "common_event", "objects", "addresses", "first",
-            "last",
+            "began", "tenant", "who_type", "who", "denials", "rows", "common_event", "objects", "addresses",
+            "first", "last",
         )  # fmt: skip
         assert answer.rows == [
             (
