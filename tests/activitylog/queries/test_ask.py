@@ -450,7 +450,7 @@ class TestErrors:
         with pytest.raises(QueryError) as caught:
             ask(store, "newest", evnt="order.paid")
         assert caught.value.message == "The question 'newest' has no parameter 'evnt'."
-        assert caught.value.hint == "Did you mean event? It has: event, since, until, tenant, limit."
+        assert caught.value.hint == "Did you mean event? It has: event, since, until, days, tenant, limit."
 
     def test_wrong_value(self, store: Any) -> None:
         """A value of another type is said with what it should be."""

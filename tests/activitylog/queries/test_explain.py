@@ -41,7 +41,7 @@ class TestClientCommand:
         assert words == [
             "clickhouse-client", "--queries-file", "q.sql", "--param_event=",
             "--param_since=1900-01-01 00:00:00.000000", "--param_until=2262-01-01 00:00:00.000000",
-            "--param_tenant=o'b $x", "--param_limit=5",
+            "--param_days=7", "--param_tenant=o'b $x", "--param_limit=5",
         ]  # fmt: skip
 
 

@@ -10,6 +10,8 @@ import pytest
 from activitylog.queries import question
 from activitylog.store import apply
 
+pytestmark = pytest.mark.slow
+
 _HOURS = 120
 _ROWS_AN_HOUR = 8200
 
