@@ -19,6 +19,8 @@ _EMPTY: Final = frozenset(
     )
 )
 _ENDINGS: Final = ("ing", "ies", "ed", "es", "s", "ial", "al", "ure", "y", "e")
+#: What fits much worse than the best is not found.
+_LEAST_SHARE: Final = 0.3
 #: What people say for what the questions say.
 _SAME: Final[Mapping[str, tuple[str, ...]]] = {
     "who": ("actor",),
@@ -84,7 +86,8 @@ def search(words: str) -> list[Question]:
         name: sum(worth[word] * weight for word, weight in weights.items() if word in worth)
         for name, weights in texts.items()
     }
-    found = [question for question in known if score[question.name] > 0]
+    least = max(score.values()) * _LEAST_SHARE
+    found = [question for question in known if score[question.name] > 0 and score[question.name] >= least]
     return sorted(found, key=lambda question: (-score[question.name], question.name))
 
 
