@@ -85,6 +85,12 @@ class TestPruning:
         if name != "event-counts":
             assert all(read == 0 for read, _ in _granules(blocks, name)), name
 
+    def test_whole_days_are_not_read(self, blocks: Any) -> None:
+        """The roll-up by actor has the whole days: of a range of whole days only what borders on it is read."""
+        assert all(read == 0 for read, _ in _granules(blocks, "unique-actors-per-day"))
+        for read, _ in _granules(blocks, "unique-actors-per-day", since="2026-03-02", until="2026-03-04"):
+            assert read <= 6
+
     def test_one_actor_object_trace_session(self, blocks: Any) -> None:
         """An id leads to few blocks, over all time, as an object as well as a target."""
         for name, given in (

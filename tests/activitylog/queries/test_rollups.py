@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activitylog.queries import ask
@@ -79,6 +79,11 @@ _times = st.one_of(
     st.integers(0, _MINUTES * 60_000).map(lambda millis: _START + timedelta(milliseconds=millis)),
 )
 
+_lengths = st.one_of(
+    st.integers(0, 75).map(lambda hours: timedelta(hours=hours)),
+    st.integers(-5, _MINUTES).map(lambda minutes: timedelta(minutes=minutes)),
+)
+
 
 class TestEqualToTheRows:
     """The same answer, from the roll-up and from the rows."""
@@ -89,9 +94,12 @@ class TestEqualToTheRows:
         deadline=None,
         derandomize=True,
     )
-    @given(since=_times, until=_times, tenant=st.sampled_from(["", "acme", "nobody"]))
-    def test_any_range(self, sampled: Any, name: str, since: datetime, until: datetime, tenant: str) -> None:
+    @example(since=_START + timedelta(hours=1), length=timedelta(hours=5), tenant="")
+    @example(since=_START + timedelta(hours=3), length=timedelta(hours=48), tenant="acme")
+    @given(since=_times, length=_lengths, tenant=st.sampled_from(["", "acme", "nobody"]))
+    def test_any_range(self, sampled: Any, name: str, since: datetime, length: timedelta, tenant: str) -> None:
         """Whole hours from the roll-up and the ends from the rows are all the rows, each once."""
+        until = since + length
         values = {
             "since": f"{since:%Y-%m-%d %H:%M:%S.%f}",
             "until": f"{until:%Y-%m-%d %H:%M:%S.%f}",
