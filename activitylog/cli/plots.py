@@ -19,10 +19,11 @@ _HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
 _SHADES: Final = " ░▒▓█"
 _SHADES_ASCII: Final = " .:+#"
 _UNITS: Final = ("", "k", "M", "G", "T", "P", "E")
+_LARGEST: Final = 1e21
 _NICE: Final = (1, 2, 2.5, 5, 10)
 #: A name beside a bar or a row has at most this part of the room.
 _NAME_SHARE: Final = 0.4
-_LEAST_BAR: Final = 8
+_LEAST_BAR: Final = 4
 _WIDEST_POINT: Final = 8
 #: Room that a shade and a number in it need.
 _CELL_WITH_NUMBER: Final = 6
@@ -33,6 +34,8 @@ def short(value: float) -> str:
     if not math.isfinite(value):
         return "?"
     size = abs(value)
+    if size >= _LARGEST:
+        return f"{value:.0e}"
     if size < 1000:
         return f"{value:.3g}" if size >= 0.001 or not size else f"{value:.0e}"
     power = min(int(math.log10(size) // 3), len(_UNITS) - 1)
@@ -77,12 +80,13 @@ def area_chart(
 
     Args:
         labels: what stands below each value, as far as there is room.
-        values: as many, in order; where there are more than columns each column is their mean. Below 0 is 0.
+        values: as many, in order; where there are more than columns each column is their mean. What is below
+            0 or no number is 0, and nothing is above 10^21.
         width: of the whole chart.
         height: lines of the area.
     """
-    usable = [value if math.isfinite(value) and value > 0 else 0.0 for value in values]
-    top, step = nice_scale(max(usable, default=0.0), max(height // 3, 1))
+    usable = [min(value, _LARGEST) if value > 0 else 0.0 for value in values]
+    top, step = nice_scale(max(usable, default=0.0), max(height // 3, 2))
     ticks = {round(number * step / top * height): short(number * step) for number in range(round(top / step) + 1)}
     margin = max(len(text) for text in ticks.values())
     columns = _columns(usable, max(width - margin - 2, 1))

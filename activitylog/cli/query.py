@@ -179,8 +179,8 @@ def _reads(asked: Question, given: Mapping[str, str], url: str | None) -> list[d
 
 def _note_range(asked: Question, values: Mapping[str, Any], given: Mapping[str, str]) -> None:
     """Name the range that nobody chose on standard error."""
-    names = {parameter.name for parameter in asked.parameters}
-    if {"days", "since"} <= names and not given.get("since") and "object" not in names:
+    meanings = {parameter.name: parameter.meaning for parameter in asked.parameters}
+    if meanings.get("days", "").startswith("without since") and not given.get("since"):
         days = "1 day" if values["days"] == 1 else f"{values['days']} days"
         click.secho(f"range: {days} up to the newest event (--days, --since)", err=True, dim=True)
 

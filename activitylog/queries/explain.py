@@ -46,7 +46,7 @@ def estimate(client: Client, asked: Question, given: Mapping[str, Any]) -> list[
     """
     rows = client.query(f"EXPLAIN ESTIMATE {asked.sql}", parameters=asked.values(given)).result_rows
     found: dict[str, Estimate] = {}
-    for _, table, parts, count, _ in rows:
+    for _, table, parts, count, _ in (row for row in rows if row[2]):
         before = found.get(table, Estimate(table, 0, 0))
         found[table] = Estimate(table, before.parts + parts, before.rows + count)
     return sorted(found.values(), key=lambda one: (-one.rows, one.table))

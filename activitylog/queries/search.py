@@ -13,14 +13,17 @@ _WORD: Final = re.compile(r"\w+")
 #: Words that say nothing of what is asked, and endings that hide that two words are one.
 _EMPTY: Final = frozenset(
     _WORD.findall(
-        "a an and are as at by did do does for from had has have how i in is it its many me most much my of on or "
-        "our show tell than that the their them there they this to was we were what when where which who whom why "
+        "a an and are as at by did do does for from had has have how i in is it its many me much my of on or "
+        "our show tell than that the their them there they this to was we were what when where which whom why "
         "with you"
     )
 )
 _ENDINGS: Final = ("ing", "ies", "ed", "es", "s", "ial", "al", "ure", "y", "e")
+#: What fits much worse than the best is not found.
+_LEAST_SHARE: Final = 0.3
 #: What people say for what the questions say.
 _SAME: Final[Mapping[str, tuple[str, ...]]] = {
+    "who": ("actor",),
     "user": ("actor",),
     "person": ("actor",),
     "people": ("actor",),
@@ -83,7 +86,8 @@ def search(words: str) -> list[Question]:
         name: sum(worth[word] * weight for word, weight in weights.items() if word in worth)
         for name, weights in texts.items()
     }
-    found = [question for question in known if score[question.name] > 0]
+    least = max(score.values()) * _LEAST_SHARE
+    found = [question for question in known if score[question.name] > 0 and score[question.name] >= least]
     return sorted(found, key=lambda question: (-score[question.name], question.name))
 
 

@@ -194,7 +194,18 @@ class TestAsking:
             check=False,
         )
         assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
-        assert "no rows" not in ended.stderr
+
+    def test_questions_tell_something(self, folder: Path, demo: str) -> None:
+        """All but those that warn have rows in the demo, where nothing is wrong and nothing was sampled."""
+        code = (
+            "from activitylog.queries import ask, questions; from activitylog.store import connect\n"
+            f"client = connect({'chdb://' + demo!r})\n"
+            "print(*(name for name in questions() if not ask(client, name).rows))"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, env=environment(), capture_output=True, text=True, check=True
+        )
+        assert set(ended.stdout.split()) <= {"anomalies", "duplicates", "sampled-out", "silent", "denial-bursts"}
 
     def test_parameters_in_both_ways(self, folder: Path, demo: str) -> None:
         """--NAME VALUE, --NAME=VALUE and -p NAME=VALUE say the same, and an unknown one is refused."""
@@ -325,7 +336,7 @@ class TestMistakes:
             (["stats", "--url", "mysql://h"], 2, "begins with no known scheme", "Accepted: chdb:///abs/dir"),
             (["stats", "--url", "./empty"], 0, "", ""),
             (["tail", "--url", "./empty"], 1, "activity_events", "activitylog schema apply"),
-            (["query", "top-actor", "--url", "./empty"], 2, "'top-actor'", "Did you mean top-actors"),
+            (["query", "top-acters", "--url", "./empty"], 2, "'top-acters'", "Did you mean top-actors"),
             (["sql", "SELEC 1", "--url", "./empty"], 2, "does not begin with SELEC", "It begins with SELECT"),
             (["sql", "SELECT (1", "--url", "./empty"], 1, "Syntax error", "SQL"),
             (["sql", "SELECT 1 FORMAT JSON", "--url", "./empty"], 2, "FORMAT of its own", "--json"),

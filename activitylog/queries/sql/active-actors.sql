@@ -5,7 +5,7 @@
 -- kind: series
 -- x: day
 -- y: daily
--- costs: reads the daily roll-up by actor for the days that are shown and the 29 before; each day's set is merged 30 times
+-- costs: reads the daily roll-up by actor for the days that are shown and the 29 before; memory for every actor of them
 -- example: activitylog query active-actors --limit 60 --plot
 -- param actor_type String = : kind of actor, such as user; empty: any
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
@@ -13,38 +13,52 @@
 -- param limit UInt64 = 30 : this many days up to the newest event; days are whole
 WITH
     (
-        SELECT (min(Day), max(Day), count())
+        SELECT (toInt32(min(Day)), toInt32(max(Day)), count())
         FROM activity_events_actor_daily
         WHERE Day <= toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1))
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
     ) AS ends,
-    greatest(toInt32(ends.1), toInt32(ends.2) + 1 - toInt32(least({limit:UInt64}, 30000))) AS first
+    assumeNotNull(ends.2) AS newest,
+    greatest(assumeNotNull(ends.1), newest + 1 - toInt32(least({limit:UInt64}, 30000))) AS first
 SELECT
     toDate(number) AS day,
-    uniqExactMerge(present) OVER (ORDER BY number RANGE BETWEEN CURRENT ROW AND CURRENT ROW) AS daily,
-    uniqExactMerge(present) OVER (ORDER BY number RANGE BETWEEN 6 PRECEDING AND CURRENT ROW) AS weekly,
-    uniqExactMerge(present) OVER (ORDER BY number RANGE BETWEEN 29 PRECEDING AND CURRENT ROW) AS monthly,
+    came AS daily,
+    toUInt64(sum(came - gone_7) OVER (ORDER BY number)) AS weekly,
+    toUInt64(sum(came - gone_30) OVER (ORDER BY number)) AS monthly,
     ifNotFinite(round(100 * daily / monthly, 2), 0) AS stickiness_percent
 FROM
 (
-    SELECT number, uniqExactStateIf((TenantId, ActorType, ActorId), ActorId != '') AS present
+    SELECT number, countIf(kind = 'came') AS came, countIf(kind = '7') AS gone_7, countIf(kind = '30') AS gone_30
     FROM
     (
-        SELECT toInt32(Day) AS number, TenantId, ActorType, ActorId
-        FROM activity_events_actor_daily
-        WHERE Day <= toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1)) AND toInt32(Day) > first - 30
-            AND ({tenant:String} = '' OR TenantId = {tenant:String})
-            AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
-        GROUP BY Day, TenantId, ActorType, ActorId
-        HAVING sum(RowCount) > 0
+        -- An actor counts from each day on which it was there, until the next such day or the end of the week or month.
+        SELECT line.1 AS number, line.2 AS kind
+        FROM
+        (
+            SELECT
+                arraySort(groupUniqArray(number)) AS days,
+                arrayPushBack(arrayPopFront(days), toInt32(2147483647)) AS nexts
+            FROM
+            (
+                SELECT toInt32(Day) AS number, TenantId, ActorType, ActorId
+                FROM activity_events_actor_daily
+                WHERE Day <= toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1)) AND toInt32(Day) > first - 30
+                    AND ({tenant:String} = '' OR TenantId = {tenant:String})
+                    AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
+                GROUP BY Day, TenantId, ActorType, ActorId
+                HAVING sum(RowCount) > 0
+            )
+            GROUP BY TenantId, ActorType, ActorId
+        )
+        ARRAY JOIN arrayFlatten(arrayMap(
+            (day, next) -> [(day, 'came'), (least(next, day + 7), '7'), (least(next, day + 30), '30')], days, nexts)) AS line
         UNION ALL
-        -- every day of the range, so that none is missing
-        SELECT toInt32(arrayJoin(range(toInt32(greatest(first - 29, 0)), toInt32(ends.2) + 1))) AS number, '', '', ''
-        WHERE ends.3 > 0
+        -- every day, so that none is missing
+        SELECT arrayJoin(range(greatest(first, 0), newest + 1)) AS number, '' AS kind WHERE ends.3 > 0
     )
     GROUP BY number
 )
-QUALIFY number >= first
+QUALIFY number >= first AND number <= newest
 ORDER BY day
 LIMIT {limit:UInt64}

@@ -4,11 +4,11 @@
 -- kind: series
 -- x: hour_of_day
 -- y: events
--- costs: reads times, actors and counts of all rows of the range; memory for every actor in it
--- example: activitylog query busiest-hours --days 7 --plot
+-- costs: reads times, actors and counts of all rows of the range (about 32 bytes a row); memory for every actor in it
+-- example: activitylog query busiest-hours --days 28 --plot
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC); unless given, days decides
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
--- param days UInt32 = 30 : without since: this many days up to the newest event
+-- param days UInt32 = 7 : without since: this many days up to the newest event
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 24 : at most this many hours, from midnight on
 WITH

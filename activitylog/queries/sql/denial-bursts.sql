@@ -4,7 +4,7 @@
 -- kind: ranking
 -- x: who
 -- y: denials
--- costs: reads outcomes of all rows of the range, the other columns where they are not a success
+-- costs: reads outcomes of all rows of the range (about 55 bytes a row), the other columns where they are not a success
 -- example: activitylog query denial-bursts --minutes 5 --at-least 20
 -- param minutes UInt32 = 10 : length of the times that are looked at, one after the other
 -- param at_least UInt32 = 5 : denials in one of them

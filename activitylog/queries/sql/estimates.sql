@@ -6,7 +6,8 @@
 -- kind: ranking
 -- x: event
 -- y: events
--- costs: reads names, weights and counts of all rows of the range (with a unit its ids, too), and the counters of it
+-- costs: reads names, weights and counts of all rows of the range (about 25 bytes a row; with a unit its ids, too), and
+--   the counters of it
 -- example: activitylog query estimates --unit session --days 1
 -- param unit Enum8('event'=1,'session'=2,'actor'=3,'trace'=4) = event : what sampling kept or dropped as a whole: event, session, actor or trace
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC); unless given, days decides

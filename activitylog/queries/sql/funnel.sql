@@ -14,7 +14,7 @@
 -- param hours UInt32 = 24 : from the first to the last event at most this long
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC); unless given, days decides
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
--- param days UInt32 = 30 : without since: this many days up to the newest event
+-- param days UInt32 = 7 : without since: this many days up to the newest event
 -- param tenant String = : only this tenant; empty: all
 WITH
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(

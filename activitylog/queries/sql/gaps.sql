@@ -5,7 +5,8 @@
 -- kind: ranking
 -- x: producer
 -- y: missing
--- costs: reads producers and numbers of all rows of the range; memory is small, numbers are kept as bitmaps
+-- costs: reads producers and numbers of all rows of the range (about 18 bytes a row); memory is small, numbers are kept
+--   as bitmaps
 -- example: activitylog query gaps --days 30
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC); unless given, days decides
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)

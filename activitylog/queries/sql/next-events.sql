@@ -5,7 +5,7 @@
 -- kind: ranking
 -- x: next
 -- y: pairs
--- costs: reads times, actors and names of all rows of the range, and holds them in memory
+-- costs: reads times, actors and names of all rows of the range (about 25 bytes a row), and holds them in memory
 -- example: activitylog query next-events --event order.placed
 -- param event String = : only what comes after this event; empty: all
 -- param minutes UInt32 = 60 : a longer pause breaks the chain

@@ -1,5 +1,6 @@
 -- title: Do the roll-ups hold all rows?
--- answers: On each of the newest days, how many rows are there, and how many did the hourly and the daily roll-up count?
+-- answers: On each of the newest days, how many rows are there, and how many did the hourly and the daily roll-up
+--   count?
 --   A row that is missing there came before the roll-up was made, or past its view.
 -- group: quality
 -- kind: series

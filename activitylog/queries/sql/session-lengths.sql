@@ -4,7 +4,8 @@
 -- kind: series
 -- x: day
 -- y: sessions
--- costs: reads times, sessions, actors and counts of all rows of the range, and holds the times in memory
+-- costs: reads times, sessions, actors and counts of all rows of the range (about 46 bytes a row), and holds the times
+--   in memory
 -- example: activitylog query session-lengths --days 14 --plot
 -- param gap_minutes UInt32 = 30 : without session ids, a longer pause ends a session
 -- param actor_type String = : kind of actor, such as user; empty: any

@@ -5,6 +5,7 @@
 -- costs: the index of sessions leads to the blocks that hold it; the newest one is found backwards from the newest hour
 -- example: activitylog query session-replay --session s-1
 -- param session String = : id of the session; empty: that of the newest event that has one
+-- param days UInt32 = 7 : without a session: of this many days up to the newest event
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC)
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
 -- param tenant String = : only this tenant; empty: all
@@ -14,7 +15,10 @@ WITH
         SELECT SessionId
         FROM activity_events
         WHERE {session:String} = '' AND SessionId != ''
-            AND Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+            AND Timestamp >= greatest({since:DateTime64(9, 'UTC')}, least(
+                {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+            ) - toIntervalDay(least({days:UInt32}, 36500)))
+            AND Timestamp < {until:DateTime64(9, 'UTC')}
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
         ORDER BY toStartOfHour(Timestamp) DESC, Timestamp DESC, Seq DESC
         LIMIT 1

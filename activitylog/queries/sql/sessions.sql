@@ -3,7 +3,8 @@
 --   is what shares a session id; without ids it ends where its actor pauses.
 -- group: timelines
 -- kind: table
--- costs: reads times, sessions, actors and counts of all rows of the range, and holds the times in memory
+-- costs: reads times, sessions, actors and counts of all rows of the range (about 46 bytes a row), and holds the times
+--   in memory
 -- example: activitylog query sessions --days 1 --gap-minutes 15
 -- param gap_minutes UInt32 = 30 : without session ids, a longer pause ends a session
 -- param actor_type String = : kind of actor, such as user; empty: any

@@ -1,13 +1,15 @@
 -- title: Who fell silent
--- answers: Which services, producers, events or tenants have stopped sending, and how many events should have come since
+-- answers: Which services, producers, events or tenants have stopped sending, and how many events should have come
+--   since
 --   then, at their usual pace?
 -- group: quality
 -- kind: ranking
 -- x: what
 -- y: expected
--- costs: reads times, counts and one name of all rows of the range
+-- costs: reads times, counts and one name of all rows of the range (about 28 bytes a row)
 -- example: activitylog query silent --by event --expected 50
 -- param by Enum8('service'=1,'producer'=2,'event'=3,'tenant'=4) = service : service, producer, event or tenant
+-- param minutes UInt32 = 60 : silent at least so long
 -- param expected UInt32 = 10 : at least so many events are missed since the last one
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC); unless given, days decides
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
@@ -44,6 +46,6 @@ FROM
         AND ({tenant:String} = '' OR TenantId = {tenant:String})
     GROUP BY what
 )
-WHERE what != '' AND rows > 1 AND expected >= {expected:UInt32}
+WHERE what != '' AND rows > 1 AND silent_minutes >= {minutes:UInt32} AND expected >= {expected:UInt32}
 ORDER BY expected DESC, what
 LIMIT {limit:UInt64}

@@ -5,7 +5,7 @@
 -- kind: ranking
 -- x: route
 -- y: p95_ms
--- costs: reads durations, counts, names and routes of all rows of the range
+-- costs: reads durations, counts, names and routes of all rows of the range (about 35 bytes a row)
 -- example: activitylog query slow-operations --days 1 --at-least 100
 -- param event String = : only events of this name; empty: all
 -- param at_least UInt64 = 1 : leave out what has fewer rows with a duration

@@ -6,6 +6,7 @@
 --   only its hour is read
 -- example: activitylog query trace-or-request --id 0af7651916cd43dd8448eb211c80319c
 -- param id String = : trace, request, session or event id; empty: of the newest event that has a request or a trace
+-- param days UInt32 = 7 : without an id: of this many days up to the newest event
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : from this time on (UTC)
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
 -- param tenant String = : only this tenant; empty: all
@@ -15,7 +16,10 @@ WITH
         SELECT if(RequestId != '', RequestId, TraceId)
         FROM activity_events
         WHERE {id:String} = '' AND (RequestId != '' OR TraceId != '')
-            AND Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+            AND Timestamp >= greatest({since:DateTime64(9, 'UTC')}, least(
+                {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+            ) - toIntervalDay(least({days:UInt32}, 36500)))
+            AND Timestamp < {until:DateTime64(9, 'UTC')}
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
         ORDER BY toStartOfHour(Timestamp) DESC, Timestamp DESC, Seq DESC
         LIMIT 1

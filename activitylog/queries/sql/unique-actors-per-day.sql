@@ -27,26 +27,31 @@ WITH
 SELECT day, actors, events
 FROM
 (
-    SELECT day, uniqExactIf((TenantId, ActorType, ActorId), ActorId != '') AS actors, sum(weighted) AS events
+    SELECT day, countIf(ActorId != '') AS actors, sum(total) AS events
     FROM
     (
-        SELECT Day AS day, TenantId, ActorType, ActorId, sum(Weighted) AS weighted
-        FROM activity_events_actor_daily
-        WHERE Day >= first_day AND Day < end_day AND Day >= earliest
-            AND ({tenant:String} = '' OR TenantId = {tenant:String})
-            AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
-        GROUP BY Day, TenantId, ActorType, ActorId
-        HAVING sum(RowCount) > 0
-        UNION ALL
-        SELECT toDate(Timestamp) AS day, TenantId, ActorType, ActorId, SampleWeight * EventCount AS weighted
-        FROM activity_events
-        WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
-            AND (Timestamp < first_day OR Timestamp >= end_day)
-            AND ({tenant:String} = '' OR TenantId = {tenant:String})
-            AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
-            AND ActorId != ''
-        UNION ALL
-        SELECT toDate(earliest) AS day, '' AS TenantId, '' AS ActorType, '' AS ActorId, 0 AS weighted WHERE whole.3 > 0
+        SELECT day, TenantId, ActorType, ActorId, sum(weighted) AS total
+        FROM
+        (
+            SELECT Day AS day, TenantId, ActorType, ActorId, RowCount AS stored, Weighted AS weighted
+            FROM activity_events_actor_daily
+            WHERE Day >= first_day AND Day < end_day AND Day >= earliest
+                AND ({tenant:String} = '' OR TenantId = {tenant:String})
+                AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
+            UNION ALL
+            SELECT toDate(Timestamp) AS day, TenantId, ActorType, ActorId, 1 AS stored, SampleWeight * EventCount AS weighted
+            FROM activity_events
+            WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+                AND (Timestamp < first_day OR Timestamp >= end_day)
+                AND ({tenant:String} = '' OR TenantId = {tenant:String})
+                AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
+                AND ActorId != ''
+            UNION ALL
+            SELECT toDate(earliest) AS day, '' AS TenantId, '' AS ActorType, '' AS ActorId, 1 AS stored, 0 AS weighted
+            WHERE whole.3 > 0
+        )
+        GROUP BY day, TenantId, ActorType, ActorId
+        HAVING sum(stored) > 0
     )
     GROUP BY day
     ORDER BY day DESC WITH FILL STEP INTERVAL -1 DAY

@@ -11,7 +11,7 @@ SELECT
     sum(hourly.EventCount) AS EventCount,
     sum(hourly.Weighted) AS Weighted,
     sqrt(greatest(sum(hourly.Variance), 0)) AS StandardError,
-    greatest(Weighted - 1.96 * StandardError, toFloat64(EventCount)) AS Low,
+    least(greatest(Weighted - 1.96 * StandardError, toFloat64(EventCount)), Weighted) AS Low,
     Weighted + 1.96 * StandardError AS High,
     multiIf(Weighted < EventCount, 'no', StandardError = 0, 'exact', Weighted < sqrt(30) * StandardError, 'no', 'yes') AS Trust
 FROM activity_events_hourly AS hourly

@@ -9,7 +9,6 @@ import clickhouse_connect
 import pytest
 
 from activitylog.store import EVENTS_TABLE, apply
-
 from tests.activitylog.queries.rows import put, row
 
 _TABLES: Final = (EVENTS_TABLE, "activity_events_hourly", "activity_events_actor_daily", "activity_counters")
@@ -97,6 +96,8 @@ EVENTS: Final[list[dict[str, Any]]] = [
     },
 ]
 
+
+_ID: Final = "019caa3e-9580-7000-8000-000000000001"
 
 #: Beside EVENTS: what makes every question have an answer, in the days that it looks at.
 MORE: Final[list[dict[str, Any]]] = [

@@ -14,7 +14,6 @@ import pytest
 from activitylog.exceptions import QueryError
 from activitylog.queries import ask, questions
 from activitylog.store import connect
-
 from tests.activitylog.queries.conftest import EVENTS, MORE
 from tests.activitylog.queries.rows import put, row
 
@@ -294,7 +293,7 @@ class TestEveryQuestion:
     """What holds for all of them."""
 
     def test_as_it_is(self, full_store: Any) -> None:
-        """Without parameters there is an answer with rows, and the chart's columns are in it, what is drawn a number."""
+        """Without parameters there are rows; the chart's columns are among them, and what is drawn is a number."""
         for name, asked in questions().items():
             answer = ask(full_store, name)
             assert answer.rows, name
@@ -363,10 +362,7 @@ class TestEveryQuestion:
                     line,
                 )
 
-    @pytest.mark.parametrize(
-        "value",
-        ["o'brien", 'a"b', "tab\tnew\nline", "back\\slash", "é\u2028", "{x:String}", "%s", "') OR 1 --", "\x00"],
-    )
+    @pytest.mark.parametrize("value", ["o'brien\"\t\n\\é\u2028", "{x:String}%s\x00') OR 1 --"])
     def test_hostile_values(self, full_store: Any, value: str) -> None:
         """Any text is a value: it finds what is named so, in whatever question, and nothing else."""
         for name, asked in questions().items():
@@ -379,9 +375,7 @@ class TestEveryQuestion:
         assert len(ask(full_store, "session-replay", session=value).rows) == 1
         assert len(ask(full_store, "object-history", object=value).rows) == 1
 
-    @pytest.mark.parametrize(
-        "time", ["1900-01-01", "1969-12-31 23:59:59", "2026-03-03 10:00", "2200-01-01", "2262-04-11"]
-    )
+    @pytest.mark.parametrize("time", ["1900-01-01", "1969-12-31 23:59:59", "2262-04-11"])
     def test_any_time(self, full_store: Any, time: str) -> None:
         """Any time that can be given is one that can be asked for, as a beginning or an end."""
         for name, asked in questions().items():
@@ -456,7 +450,7 @@ class TestErrors:
         with pytest.raises(QueryError) as caught:
             ask(store, "newest", evnt="order.paid")
         assert caught.value.message == "The question 'newest' has no parameter 'evnt'."
-        assert caught.value.hint == "Did you mean event? It has: event, since, until, tenant, limit."
+        assert caught.value.hint == "Did you mean event? It has: event, since, until, days, tenant, limit."
 
     def test_wrong_value(self, store: Any) -> None:
         """A value of another type is said with what it should be."""

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 _ID = "019caa3e-9580-7000-8000-00000000000"
@@ -16,7 +15,7 @@ class TestGaps:
     """``gaps``."""
 
     def test_missing_and_repeated(self, empty_store: Any) -> None:
-        """Missing numbers, runs of them, the first one, and what came twice; rows without a producer are nothing."""
+        """Missing numbers, runs of them, the first one, what came twice; rows without a producer are nothing."""
         for producer, numbers in (("p1", (1, 2, 5, 6, 9)), ("p2", (7, 8, 8, 9)), ("p3", (3,)), ("", (1, 4))):
             put(
                 empty_store,

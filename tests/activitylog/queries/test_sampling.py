@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 
@@ -81,7 +80,7 @@ class TestEstimates:
                 size = 1 if unit == "event" else random.randint(1, 5)
                 truths[name] += size
                 if random.random() < probability:
-                    columns = {"SessionId": f"s{session}", "SampleWeight": 1 / probability}
+                    columns: dict[str, Any] = {"SessionId": f"s{session}", "SampleWeight": 1 / probability}
                     rows += [row("2026-03-01 10:00", name, **columns)] * size
         put(empty_store, *rows)
         answers = ask(empty_store, "estimates", unit=unit, limit=1000).rows

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import put, row
 
 
@@ -40,7 +39,7 @@ class TestStorageByEvent:
     """``storage-by-event``."""
 
     def test_bytes_by_rows_and_length(self, empty_store: Any) -> None:
-        """The table's bytes, shared out by rows times length; an event of before the sample has the mean length."""
+        """The table's bytes, shared out by rows times length; an event of before has the mean length."""
         put(
             empty_store,
             row("2026-03-01 10:00", "old"),

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 _ID = "019caa06-7000-7000-8000-000000000001"  # its first 48 bits are 2026-03-01 15:31:14.560
@@ -34,7 +33,7 @@ class TestSessionReplay:
         for second, pause in ((0, 0), (2, 2), (7, 5)):
             put(store, row(f"2026-03-02 10:00:0{second}", SessionId="s-2", DurationUs=1500, Seq=pause))
         rows = ask(store, "session-replay").rows
-        assert [line[1:3] + (line[10],) for line in rows] == [(0.0, 0.0, 1.5), (2.0, 2.0, 1.5), (7.0, 5.0, 1.5)]
+        assert [(*line[1:3], line[10]) for line in rows] == [(0.0, 0.0, 1.5), (2.0, 2.0, 1.5), (7.0, 5.0, 1.5)]
         assert ask(store, "session-replay", session="nowhere").rows == []
 
 
@@ -99,5 +98,5 @@ class TestEventId:
             row("2026-03-01 15:00", "a"),
             row("2026-03-01 15:00", "b", EventId=_ID.replace("-7", "-4")),
         )
-        for id in ("00000000-0000-0000-0000-000000000000", _ID.replace("-7", "-4"), "019caa06-7000-7"):
-            assert ask(empty_store, "trace-or-request", id=id).rows == []
+        for given in ("00000000-0000-0000-0000-000000000000", _ID.replace("-7", "-4"), "019caa06-7000-7"):
+            assert ask(empty_store, "trace-or-request", id=given).rows == []

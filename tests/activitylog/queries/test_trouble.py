@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 _MONDAY = datetime(2026, 3, 30, 10, tzinfo=UTC)
@@ -29,7 +28,7 @@ class TestAnomalies:
 
     @pytest.fixture
     def store(self, empty_store: Any) -> Any:
-        """Events that are as always, too many, too few, gone, new, or too rare; and the hour after."""
+        """Events that are as always, too many, too few, gone, new, too rare, or ever different; then one more hour."""
         put(
             empty_store,
             *_weekly("usual", [100, 110, 90, 105, 108]),
@@ -38,6 +37,7 @@ class TestAnomalies:
             *_weekly("gone", [200, 210, 190, 200, 0]),
             *_weekly("appeared", [0, 0, 0, 0, 50]),
             *_weekly("rare", [0, 1, 0, 0, 9]),
+            *_weekly("noisy", [100, 300, 200, 250, 400]),
             *_weekly("one.off.before", [100, 5000, 100, 100, 100]),
             row("2026-03-30 11:20", "usual", EventCount=100),
         )
@@ -144,8 +144,8 @@ class TestDenialBursts:
         put(empty_store, *guesses, *slow, *bulk, *failing)
         answer = ask(empty_store, "denial-bursts")
         assert answer.columns == (
-            "began", "tenant", "who_type", "who", "denials", "rows", "common_event", "objects", "addresses", "first",
-            "last",
+            "began", "tenant", "who_type", "who", "denials", "rows", "common_event", "objects", "addresses",
+            "first", "last",
         )  # fmt: skip
         assert answer.rows == [
             (

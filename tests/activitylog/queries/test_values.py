@@ -64,7 +64,7 @@ class TestEnumerations:
     """``check_of`` for a type that lists its values."""
 
     def test_one_of(self) -> None:
-        """One of the names is accepted; anything else is refused with the names, and what is no type is an error."""
+        """One of the names is accepted; anything else is refused with the names; what is no type is an error."""
         check = check_of("Enum8('event'=1,'route'=2)")
         assert check(" route ") == "route"
         for given in ("Route", "1", "'", ["event"]):

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import at, put, row
 
 

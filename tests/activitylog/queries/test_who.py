@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activitylog.queries import ask
-
 from tests.activitylog.queries.rows import put, row
 
 #: Who was there on which day. 2026-03-02 is a Monday.
@@ -32,7 +31,7 @@ class TestRetention:
     """``retention``."""
 
     def test_weeks(self, weeks: Any) -> None:
-        """Each cohort is a week of first times; period 0 is all of it; weeks that are yet to come are not there."""
+        """Each cohort is a week of first times; period 0 is all of it; weeks yet to come are not there."""
         answer = ask(weeks, "retention")
         assert answer.columns == ("cohort", "period", "actors", "size", "percent")
         assert answer.rows == [
