@@ -10,7 +10,6 @@ check writes anything, and one that fails never stops the others.
 from activitylog.store.doctor.examination import examine, examine_url
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Finding, Severity, Verdict
-from activitylog.store.doctor.missed import MissingDay, missing_days
 from activitylog.store.doctor.registry import CHECKS
 
 __all__ = [
@@ -18,10 +17,8 @@ __all__ = [
     "Check",
     "Examined",
     "Finding",
-    "MissingDay",
     "Severity",
     "Verdict",
     "examine",
     "examine_url",
-    "missing_days",
 ]

@@ -12,6 +12,7 @@ from typing import Final
 from activitylog.store.watch.asking import quoted
 
 APPLY: Final = "activitylog schema apply --url URL"
+BACKFILL: Final = "activitylog schema backfill --url URL"
 #: Between double quotes the shell leaves everything else as it is.
 _PLAIN: Final = re.compile(r"[^\"$`\\!\x00-\x1f\x7f]*")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -12,7 +12,8 @@ import clickhouse_connect
 import pytest
 
 from activitylog.store import apply
-from activitylog.store.doctor import Examined, Finding, Severity, missing_days
+from activitylog.store import missing
+from activitylog.store.doctor import Examined, Finding, Severity
 from activitylog.store.doctor.examination import run
 from activitylog.store.doctor.times import CLOCK
 from activitylog.store.watch import Database
@@ -344,7 +345,7 @@ class TestCompleteness:
         writer = Thread(target=write)
         writer.start()
         try:
-            found = [missing_days(store) for _ in range(40)]
+            found = [missing(store, settled=True) for _ in range(40)]
         finally:
             ended.set()
             writer.join()
@@ -357,7 +358,7 @@ class TestCompleteness:
         store.command("ATTACH TABLE activity_events_hourly_mv")
         assert problems(store) == {}
         finding = only(problems(store, deep=True), "rollups")
-        assert finding.details == ("2001-05-01, activity_events_hourly: 0 of 2 rows",)
+        assert finding.details == ("activity_events_hourly counts 0 of 2 rows of 2001-05-01",)
 
     def test_dropped_rows_are_no_miss(self, store: Any, problems: Any) -> None:
         """Rows that a TTL or an archive took from the table stay counted, and that is right."""
