@@ -132,7 +132,9 @@ def missing(
         days = [day for day in _days(client, rollup, since or _FIRST, _END) if day.rows > day.counted]
         if days and settled:
             _wait_for(client, _inserts_under_way(client))
-            days = [day for day in _differing(client, rollup, days, _LOOKS, rows_first=True) if day.rows > day.counted]
+            days = [
+                day for day in _differing(client, rollup, days, _LOOKS, rows_first=True) if day.rows > day.counted
+            ]
         found += days
     return found
 
