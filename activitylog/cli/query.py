@@ -114,7 +114,7 @@ def _found(words: str) -> list[Question]:
     found = search(words)
     if not found:
         raise QueryError(f"No question answers {words!r}.", hint="`activitylog query` lists the questions.")
-    return found[:10]
+    return found[:5]
 
 
 def _list(listed: Iterable[Question], shape: Shape, *, grouped: bool) -> None:

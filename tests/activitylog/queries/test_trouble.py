@@ -28,7 +28,7 @@ class TestAnomalies:
 
     @pytest.fixture
     def store(self, empty_store: Any) -> Any:
-        """Events that are as always, too many, too few, gone, new, too rare, or ever different; then one more hour."""
+        """Events that are as always, too many, too few, gone, new, too rare, or never alike; and an hour more."""
         put(
             empty_store,
             *_weekly("usual", [100, 110, 90, 105, 108]),
