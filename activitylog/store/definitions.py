@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Literal
 
 from activitylog.store.migrations import migrations
 
 _CREATE: Final = re.compile(r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
+_MODIFY: Final = re.compile(r"ALTER TABLE (\w+) MODIFY COLUMN (\w+ [^;]* ALIAS [^;]*)")
 _COLUMN: Final = re.compile(r"(\w+)\s+(.*)", re.DOTALL)
 _PIECE: Final = re.compile(r"--[^\n]*|'(?:[^'\\]|\\.)*'|.", re.DOTALL)
 
@@ -49,7 +50,15 @@ class Definition:
 def definitions() -> tuple[Definition, ...]:
     """What all files define, in their order."""
     created = (migration.sql for migration in migrations() if _CREATE.search(migration.sql))
-    return tuple(_definition(sql) for sql in created)
+    found = {definition.name: definition for definition in map(_definition, created)}
+    for modified in filter(None, (_MODIFY.search(migration.sql) for migration in migrations())):
+        found[modified[1]] = _with_column(found[modified[1]], _column(modified[2]))
+    return tuple(found.values())
+
+
+def _with_column(table: Definition, column: ColumnDefinition) -> Definition:
+    """The table with another type and expression of a column."""
+    return replace(table, columns=tuple(column if old.name == column.name else old for old in table.columns))
 
 
 def _definition(sql: str) -> Definition:

@@ -1,8 +1,9 @@
 """
 The questions that people ask of activity, as each table's own users would write them.
 
-``otel_logs`` and ClickStack are asked by what their documents advise: the five-minute bucket of the sort key beside
-each filter by time, the index over values or 'key=value' items beside each filter by an attribute, words by tokens.
+``otel_logs`` and ClickStack are asked as their documents advise: the five-minute bucket of the sort key beside each
+filter by time, words by tokens; and each filter by an attribute in two spellings, by the index over values or
+'key=value' items and by the map alone, of which the cheaper one counts.
 Answers that must be equal are compared; quantiles are estimates and are not.
 """
 
@@ -39,22 +40,22 @@ class Question:
         """The parameters that it has."""
         return frozenset(re.findall(r"\{(\w+):", self.ours))
 
-    def sql(self, table: str) -> str:
-        """The question for a table by its kind: ``ours``, ``rollup``, ``otel_logs``, ``clickstack`` ..."""
-        if table == "rollup":
-            return self.rollup
-        return self.ours if table == "ours" else _for_peer(self.peers, table)
+    def spellings(self, table: str) -> list[str]:
+        """The question's SQL for a table by its kind: ``ours``, ``rollup``, ``otel_logs``, ``clickstack`` ..."""
+        if table in ("ours", "rollup"):
+            return [self.ours if table == "ours" else self.rollup]
+        return sorted({_for_peer(self.peers, table, indexed=indexed) for indexed in (True, False)})
 
 
 _BUCKET: Final = "toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes({{{0}:DateTime64(6, 'UTC')}}) AND "
 _SINCE: Final = "Timestamp >= {{{0}:DateTime64(6, 'UTC')}}"
 
 
-def _for_peer(sql: str, table: str) -> str:
+def _for_peer(sql: str, table: str, *, indexed: bool) -> str:
     bucket = "" if table == "otel_logs_before" else _BUCKET
     before = "TimestampTime >= toDateTime({{{0}:DateTime64(6, 'UTC')}}) AND " if not bucket else ""
     sql = re.sub(r"@since\((\w+)\)", lambda found: (bucket + before + _SINCE).format(found[1]), sql)
-    sql = re.sub(r"@attribute\(([\w.]+), (\w+)\)", lambda found: _attribute(table, found[1], found[2]), sql)
+    sql = re.sub(r"@attribute\(([\w.]+), (\w+)\)", lambda found: _attribute(table if indexed else "", *found.groups()), sql)
     key = "TimestampTime" if table == "otel_logs_before" else "toStartOfFiveMinutes(Timestamp)"
     return sql.replace("@bucket", key)
 
@@ -63,7 +64,7 @@ def _attribute(table: str, key: str, parameter: str) -> str:
     exact = f"LogAttributes['{key}'] = {{{parameter}:String}}"
     if table == "clickstack":
         return f"has(LogAttributeItems, concat('{key}=', {{{parameter}:String}}))"
-    return f"has(mapValues(LogAttributes), {{{parameter}:String}}) AND {exact}"
+    return f"has(mapValues(LogAttributes), {{{parameter}:String}}) AND {exact}" if table else exact
 
 
 _NEWEST: Final = "SELECT Timestamp, EventName, ServiceName, SeverityText, Body"
