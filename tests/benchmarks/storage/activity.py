@@ -1,13 +1,13 @@
 """
-Generated activity: log records in the columns of ``otel_logs``, made inside the engine, the same for the same seed.
+Generated activity: log records in the columns of ``otel_logs``, made inside the engine, equal for equal seeds.
 
-Thirty days of five services. Actors (Zipf, 1.05) belong to 50 tenants (Zipf); they work in sessions by day more than
-by night; a session is a row of requests, a request one to three events. Nine requests in ten are traced, the others
-have a request id. Ids of events are what :mod:`activitylog.identity` makes. Everything that varies is a hash of
-(seed, what it is for, number of the event, request, session or actor), so rows do not depend on each other.
+Thirty days of five services. Actors (Zipf, 1.05) belong to 50 tenants (Zipf); they work in sessions, by day more
+than by night; a session is a row of requests, a request one to three events. Nine requests in ten are traced, the
+others have a request id. Event ids are what :mod:`activitylog.identity` makes. Whatever varies is a hash of (seed,
+what it is for, number of the event, request, session or actor), so rows do not depend on each other.
 
-Two steps: ``activity_skeleton`` says who does how much when; ``source_logs`` has the whole records, numbered in the
-order of their times.
+Two steps: ``activity_skeleton`` says who does how much when; ``source_logs`` has the whole records, numbered in
+the order of their times.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _ERRORS: Final = (
 )  # fmt: skip
 _KEYS: Final = (
     "app.version", "browser.language", "cart.items", "channel", "client.build", "coupon", "device.model",
-    "experiment", "feature.flag", "file.size", "length", "locale", "order.id", "payment.method", "plan", "priority",
-    "query", "referrer", "region", "score",
+    "experiment", "feature.flag", "file.size", "length", "locale", "order.id", "payment.method", "plan",
+    "priority", "query", "referrer", "region", "score",
 )  # fmt: skip
 
 
@@ -97,7 +97,9 @@ class Activity:
         sessions = int(events / EVENTS_PER_SESSION * 1.05) + 20
         return f"""
 CREATE TABLE activity_skeleton ENGINE = MergeTree ORDER BY Number AS
-WITH {_cumulative(_BY_HOUR)} AS by_hour, {_cumulative(tuple(_BY_WEEKDAY[day % 7] for day in range(DAYS)))} AS by_day
+WITH
+    {_cumulative(_BY_HOUR)} AS by_hour,
+    {_cumulative(tuple(_BY_WEEKDAY[day % 7] for day in range(DAYS)))} AS by_day
 SELECT
     row_number() OVER (ORDER BY TimeUs, Session, Request, Part) AS Number,
     row_number() OVER (PARTITION BY Instance, Epoch ORDER BY TimeUs, Session, Request, Part) AS Seq,
@@ -143,9 +145,8 @@ WITH
 SELECT
     Number,
     fromUnixTimestamp64Micro(toInt64(TimeUs), 'UTC') AS Timestamp,
-    if(traced, lower(hex(reinterpretAsFixedString({self.hash("trace", "RequestKey")}))
-        || hex(reinterpretAsFixedString({self.hash("trace2", "RequestKey")}))), '') AS TraceId,
-    if(traced, lower(hex(reinterpretAsFixedString({self.hash("span", "RequestKey", "intDiv(Part, 2)")}))), '') AS SpanId,
+    if(traced, {self.hex("trace", "RequestKey")} || {self.hex("trace2", "RequestKey")}, '') AS TraceId,
+    if(traced, {self.hex("span", "RequestKey", "intDiv(Part, 2)")}, '') AS SpanId,
     toUInt8(traced) AS TraceFlags,
     multiIf(outcome = 'failure', 'ERROR', outcome = 'denied', 'WARN', 'INFO') AS SeverityText,
     multiIf(outcome = 'failure', 17, outcome = 'denied', 13, 9) AS SeverityNumber,
@@ -170,7 +171,7 @@ FROM
         Actor % 20 = 19 AS machine,
         if(machine, 'job-' || toString(Actor % 997), toString(cityHash64(Actor) % 9000000 + 1000000)) AS actor,
         toUInt64(pow({self.uniform("object", "RequestKey", "intDiv(Part, 2)")}, 2) * 140000) AS object_number,
-        if(noun IN ('file', 'report', 'document'), lower(hex(reinterpretAsFixedString(sipHash64(object_number, noun)))),
+        if(noun IN ('file', 'report', 'document'), {_hex("sipHash64(object_number, noun)")},
             toString(object_number * 12 + name % 12)) AS object,
         {self.uniform("target", "RequestKey", "Part")} < 0.2 AS has_target,
         toString({self.hash("target id", "RequestKey")} % 5000) AS target,
@@ -195,6 +196,10 @@ SETTINGS optimize_read_in_order = 1"""
         """64 bits that look random."""
         return f"sipHash64({self.seed}, '{purpose}', {', '.join(keys)})"
 
+    def hex(self, purpose: str, *keys: str) -> str:
+        """Sixteen hexadecimal digits that look random."""
+        return _hex(self.hash(purpose, *keys))
+
     def _facts(self) -> str:
         """The attributes that have a meaning (:data:`activitylog.event.FIELDS`); an empty text is left out."""
         sampled = "name < 3"
@@ -204,7 +209,8 @@ SETTINGS optimize_read_in_order = 1"""
             ('activity.actor.type', if(machine, 'service', '')),
             ('activity.tenant.id', tenant),
             ('activity.object.type', noun), ('activity.object.id', object),
-            ('activity.target.type', if(has_target, 'workspace', '')), ('activity.target.id', if(has_target, target, '')),
+            ('activity.target.type', if(has_target, 'workspace', '')),
+            ('activity.target.id', if(has_target, target, '')),
             ('activity.outcome', if(outcome = 'success', '', outcome)),
             ('error.type', if(outcome = 'failure', errors[{self.hash("error", "RequestKey")} % 8 + 1], '')),
             ('activity.duration', if(Part = 0 OR fate < 0.5, toString(duration_us / 1000000), '')),
@@ -212,17 +218,20 @@ SETTINGS optimize_read_in_order = 1"""
                 toString(2 + RequestKey % 48), '')),
             ('activity.sample.weight', if({sampled}, toString([20, 10, 5][name + 1]), '')),
             ('activity.sample.rule', if({sampled}, noun || '.*', '')),
-            ('activity.producer', right(leftPad(lower(hex(producer)), 12, '0'), 11)), ('activity.seq', toString(Seq)),
-            ('session.id', lower(hex(reinterpretAsFixedString({self.hash("session", "Session")}))
-                || hex(reinterpretAsFixedString({self.hash("session2", "Session")})))),
-            ('activity.request.id', if(traced, '', lower(hex(reinterpretAsFixedString({self.hash("request", "RequestKey")}))
-                || hex(reinterpretAsFixedString({self.hash("request2", "RequestKey")}))))),
+            ('activity.producer', right(leftPad(lower(hex(producer)), 12, '0'), 11)),
+            ('activity.seq', toString(Seq)),
+            ('session.id', {self.hex("session", "Session")} || {self.hex("session2", "Session")}),
+            ('activity.request.id', if(traced, '',
+                {self.hex("request", "RequestKey")} || {self.hex("request2", "RequestKey")})),
             ('http.request.method', methods[intDiv(name, 12) + 1]),
-            ('http.route', '/' || noun || if(verb = 'created', 's', 's/{{id}}') || if(verb = 'shared', '/shares', '')),
-            ('http.response.status_code', multiIf(outcome = 'failure', ['500', '502', '400', '409'][RequestKey % 4 + 1],
+            ('http.route', '/' || noun || multiIf(verb = 'created', 's',
+                verb = 'shared', 's/{{id}}/shares', 's/{{id}}')),
+            ('http.response.status_code', multiIf(
+                outcome = 'failure', ['500', '502', '400', '409'][RequestKey % 4 + 1],
                 outcome = 'denied', '403', verb = 'created', '201', verb = 'deleted', '204', '200')),
             ('client.address', '10.' || toString({self.hash("net", "Actor")} % 250) || '.'
-                || toString({self.hash("host", "Session")} % 250) || '.' || toString({self.hash("port", "Actor")} % 250)),
+                || toString({self.hash("host", "Session")} % 250) || '.'
+                || toString({self.hash("port", "Actor")} % 250)),
             ('user_agent.original', 'Mozilla/5.0 (' || ['X11; Linux x86_64', 'Macintosh; Intel Mac OS X 10_15_7',
                 'Windows NT 10.0; Win64; x64', 'iPhone; CPU iPhone OS 18_6 like Mac OS X'][agent % 4 + 1]
                 || ') AppleWebKit/537.36 (KHTML, like Gecko) Chrome/' || toString(130 + intDiv(agent, 4))
@@ -260,15 +269,21 @@ SETTINGS optimize_read_in_order = 1"""
             ('host.name', {pod}), ('k8s.cluster.name', 'main'), ('k8s.container.name', {service}),
             ('k8s.deployment.name', {service}), ('k8s.namespace.name', 'shop'),
             ('k8s.node.name', 'node-' || toString(Instance % 9)), ('k8s.pod.name', {pod}), ('k8s.pod.uid', {uid}),
-            ('service.instance.id', {uid}), ('service.name', {service}), ('service.version', '4.' || toString(Epoch)),
+            ('service.instance.id', {uid}), ('service.name', {service}),
+            ('service.version', '4.' || toString(Epoch)),
             ('telemetry.sdk.language', 'python'), ('telemetry.sdk.version', '1.44.0')
         ], 'Map(LowCardinality(String), String)')"""
+
+
+def _hex(number: str) -> str:
+    return f"lower(hex(reinterpretAsFixedString({number})))"
 
 
 def _event_id(time_us: str, seq: str, producer: str) -> str:
     """The text that ``activitylog.identity.Producer.next_id`` makes of a time, a number and a producer."""
     high = f"bitOr(bitOr(bitShiftLeft(intDiv({time_us}, 1000), 16), 0x7000), bitAnd({seq}, 0xFFF))"
-    low = f"bitOr(bitOr(0x8000000000000000, bitShiftLeft(bitAnd(bitShiftRight({seq}, 12), 0xFFFFF), 42)), {producer})"
+    middle = f"bitShiftLeft(bitAnd(bitShiftRight({seq}, 12), 0xFFFFF), 42)"
+    low = f"bitOr(bitOr(0x8000000000000000, {middle}), {producer})"
     digits = f"lower(leftPad(hex(toUInt64({high})), 16, '0') || leftPad(hex(toUInt64({low})), 16, '0'))"
     return f"toString(toUUID({digits}))"
 

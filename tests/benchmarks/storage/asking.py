@@ -38,7 +38,9 @@ class UnequalAnswersError(AssertionError):
     """Two tables that hold the same records answered differently."""
 
 
-def ask(client: Client, question: Question, tables: Iterable[str], values: dict[str, Any], *, rounds: int) -> list[Asked]:
+def ask(
+    client: Client, question: Question, tables: Iterable[str], values: dict[str, Any], *, rounds: int
+) -> list[Asked]:
     """
     Ask one question of every table, round by round, after one round that only compares the answers.
 
@@ -57,10 +59,14 @@ def ask(client: Client, question: Question, tables: Iterable[str], values: dict[
             _run(client, kind, sql, question, values)
             times.append((time.process_time() - cpu, time.perf_counter() - wall))
     asked = [
-        Asked(question.name, kind, *(1000 * median(column) for column in zip(*times, strict=True)), len(rows))
+        Asked(question.name, kind, _median_ms(times, 0), _median_ms(times, 1), len(rows))
         for times, (kind, rows) in zip(spent, answers, strict=True)
     ]
     return [min((one for one in asked if one.table == kind), key=lambda one: one.cpu_ms) for kind in kinds]
+
+
+def _median_ms(times: list[tuple[float, float]], column: int) -> float:
+    return 1000 * median(pair[column] for pair in times)
 
 
 def _run(

@@ -1,17 +1,17 @@
 """
 Staged records into a table, in batches as an exporter sends them, and what that costs the engine.
 
-CPU is that of the whole process less what reading the staged records costs. Merges are stopped while rows go in, so
-that an insert is paid for by what it does itself; merging all into one part a partition is timed apart.
+CPU is that of the whole process less what reading the staged records costs. Merges are stopped while rows go in,
+so that an insert is paid for by what it does itself; merging all into one part a partition is timed apart.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from activitylog.store import EVENTS_TABLE, INGEST_TABLE
 from tests.benchmarks.storage.tables import OTEL_COLUMNS, Table, ours_by_landing
@@ -41,7 +41,7 @@ def stage_typed(client: Client) -> None:
         client.query(
             "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = {view:String}",
             parameters={"view": f"{INGEST_TABLE}_mv"},
-        ).first_row[0]
+        ).result_rows[0][0]
     )
     columns = _stored_columns(client, EVENTS_TABLE)
     client.database = STAGE
@@ -67,23 +67,26 @@ def load(client: Client, table: Table, events: int, *, batch: int) -> InsertCost
         "min_insert_block_size_rows": batch,
         "min_insert_block_size_bytes": 0,
         "async_insert": 0,
+        "max_partitions_per_insert_block": 0,
     }
-    client.command("SYSTEM STOP MERGES")
     costs = []
-    for low, high in _batches(events, batch):
-        select = f"SELECT {columns} FROM {STAGE}.{table.source} WHERE Number > {low} AND Number <= {high}"
-        read = cpu_us(lambda: client.command(f"{select} FORMAT Null", settings={"max_threads": 1}))  # noqa: B023
-        insert = f"INSERT INTO {table.insert_into} ({columns}) {select}"
-        costs.append((cpu_us(lambda: client.command(insert, settings=settings)) - read) / (high - low))  # noqa: B023
-    client.command("SYSTEM START MERGES")
-    merges = sum(cpu_us(lambda: client.command(f"OPTIMIZE TABLE {name} FINAL")) for name in _stored_tables(client))  # noqa: B023
+    client.command("SYSTEM STOP MERGES")
+    try:
+        for low, high in _batches(events, batch):
+            select = f"SELECT {columns} FROM {STAGE}.{table.source} WHERE Number > {low} AND Number <= {high}"
+            read = _command_us(client, f"{select} FORMAT Null", {"max_threads": 1})
+            insert = _command_us(client, f"INSERT INTO {table.insert_into} ({columns}) {select}", settings)
+            costs.append((insert - read) / (high - low))
+    finally:
+        client.command("SYSTEM START MERGES")
+    merges = sum(_command_us(client, f"OPTIMIZE TABLE {name} FINAL", {}) for name in _stored_tables(client))
     return InsertCost(median(costs), merges / events)
 
 
-def cpu_us(work: Callable[[], Any]) -> float:
-    """CPU of the process, all its threads, while it works, in microseconds."""
+def _command_us(client: Client, sql: str, settings: dict[str, int]) -> float:
+    """CPU of the process, all its threads, while it runs a statement, in microseconds."""
     start = time.process_time_ns()
-    work()
+    client.command(sql, settings=settings)
     return (time.process_time_ns() - start) / 1000
 
 
@@ -103,11 +106,12 @@ def _stored_columns(client: Client, table: str) -> dict[str, str]:
         "AND default_kind NOT IN ('ALIAS', 'MATERIALIZED') ORDER BY position",
         parameters={"table": table},
     ).result_rows
-    return dict(rows)
+    return {name: type_ for name, type_ in rows}  # noqa: C416 - rows are not known to be pairs
 
 
 def _stored_tables(client: Client) -> list[str]:
     rows = client.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name"
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' "
+        "ORDER BY name"
     ).result_rows
     return [name for (name,) in rows]

@@ -1,8 +1,8 @@
 """
 The questions that people ask of activity, as each table's own users would write them.
 
-``otel_logs`` and ClickStack are asked as their documents advise: the five-minute bucket of the sort key beside each
-filter by time, words by tokens; and each filter by an attribute in two spellings, by the index over values or
+``otel_logs`` and ClickStack are asked as their documents advise: the five-minute bucket of the sort key beside
+each filter by time, words by tokens; and each filter by an attribute in two spellings, by the index over values or
 'key=value' items and by the map alone, of which the cheaper one counts.
 Answers that must be equal are compared; quantiles are estimates and are not.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -55,7 +56,9 @@ def _for_peer(sql: str, table: str, *, indexed: bool) -> str:
     bucket = "" if table == "otel_logs_before" else _BUCKET
     before = "TimestampTime >= toDateTime({{{0}:DateTime64(6, 'UTC')}}) AND " if not bucket else ""
     sql = re.sub(r"@since\((\w+)\)", lambda found: (bucket + before + _SINCE).format(found[1]), sql)
-    sql = re.sub(r"@attribute\(([\w.]+), (\w+)\)", lambda found: _attribute(table if indexed else "", *found.groups()), sql)
+    sql = re.sub(
+        r"@attribute\(([\w.]+), (\w+)\)", lambda found: _attribute(table if indexed else "", *found.groups()), sql
+    )
     key = "TimestampTime" if table == "otel_logs_before" else "toStartOfFiveMinutes(Timestamp)"
     return sql.replace("@bucket", key)
 
@@ -97,7 +100,8 @@ QUESTIONS: Final = (
         "SELECT toStartOfHour(Timestamp) AS hour, EventName, count() FROM otel_logs WHERE @since(week) "
         "GROUP BY hour, EventName ORDER BY hour, EventName",
         "SELECT Hour, EventName, sum(RowCount) FROM activity_events_hourly "
-        "WHERE Hour >= toStartOfHour({week:DateTime64(6, 'UTC')}) GROUP BY Hour, EventName ORDER BY Hour, EventName",
+        "WHERE Hour >= toStartOfHour({week:DateTime64(6, 'UTC')}) GROUP BY Hour, EventName ORDER BY Hour, "
+        "EventName",
     ),
     Question(
         "unique actors by day",
@@ -113,40 +117,49 @@ QUESTIONS: Final = (
         "SELECT ActorId, count() AS events FROM activity_events WHERE TenantId = {tenant:String} "
         "AND ActorType = 'user' GROUP BY ActorId ORDER BY events DESC, ActorId LIMIT 20",
         "SELECT LogAttributes['user.id'] AS actor, count() AS events FROM otel_logs "
-        "WHERE @attribute(activity.tenant.id, tenant) AND actor != '' GROUP BY actor ORDER BY events DESC, actor LIMIT 20",
-        "SELECT ActorId, sum(RowCount) AS events FROM activity_events_actor_daily WHERE TenantId = {tenant:String} "
+        "WHERE @attribute(activity.tenant.id, tenant) AND actor != '' GROUP BY actor ORDER BY events DESC, "
+        "actor LIMIT 20",
+        "SELECT ActorId, sum(RowCount) AS events FROM activity_events_actor_daily WHERE TenantId = "
+        "{tenant:String} "
         "AND ActorType = 'user' GROUP BY ActorId ORDER BY events DESC, ActorId LIMIT 20",
     ),
     Question(
         "failures by route, 7 days",
         f"SELECT HttpRoute, countIf(Outcome = 'failure') AS failures, count() FROM activity_events WHERE {_WEEK} "
         "GROUP BY HttpRoute ORDER BY failures DESC, HttpRoute",
-        "SELECT LogAttributes['http.route'] AS route, countIf(LogAttributes['activity.outcome'] = 'failure') AS failures, "
+        "SELECT LogAttributes['http.route'] AS route, countIf(LogAttributes['activity.outcome'] = 'failure') "
+        "AS failures, "
         "count() FROM otel_logs WHERE @since(week) GROUP BY route ORDER BY failures DESC, route",
-        "SELECT HttpRoute, sumIf(RowCount, Outcome = 'failure') AS failures, sum(RowCount) FROM activity_events_hourly "
-        "WHERE Hour >= toStartOfHour({week:DateTime64(6, 'UTC')}) GROUP BY HttpRoute ORDER BY failures DESC, HttpRoute",
+        "SELECT HttpRoute, sumIf(RowCount, Outcome = 'failure') AS failures, sum(RowCount) FROM "
+        "activity_events_hourly "
+        "WHERE Hour >= toStartOfHour({week:DateTime64(6, 'UTC')}) GROUP BY HttpRoute ORDER BY failures DESC, "
+        "HttpRoute",
     ),
     Question(
         "funnel of three events, 7 days",
-        "SELECT level, count() FROM (SELECT windowFunnel(86400)(toDateTime(Timestamp), EventName = {first:String}, "
+        "SELECT level, count() FROM (SELECT windowFunnel(86400)(toDateTime(Timestamp), EventName = "
+        "{first:String}, "
         "EventName = {second:String}, EventName = {third:String}) AS level FROM activity_events "
         f"WHERE {_WEEK} AND EventName IN ({{first:String}}, {{second:String}}, {{third:String}}) "
         "AND ActorType = 'user' GROUP BY ActorId) GROUP BY level ORDER BY level",
-        "SELECT level, count() FROM (SELECT windowFunnel(86400)(toDateTime(Timestamp), EventName = {first:String}, "
+        "SELECT level, count() FROM (SELECT windowFunnel(86400)(toDateTime(Timestamp), EventName = "
+        "{first:String}, "
         "EventName = {second:String}, EventName = {third:String}) AS level FROM otel_logs "
         "WHERE @since(week) AND EventName IN ({first:String}, {second:String}, {third:String}) "
         "AND LogAttributes['user.id'] != '' GROUP BY LogAttributes['user.id']) GROUP BY level ORDER BY level",
     ),
     Question(
         "newest fifty with a word",
-        "SELECT Timestamp, EventName, Body FROM activity_events WHERE hasToken(lower(BodyTemplate), {word:String}) "
+        "SELECT Timestamp, EventName, Body FROM activity_events WHERE hasToken(lower(BodyTemplate), "
+        "{word:String}) "
         "ORDER BY Timestamp DESC LIMIT 50",
         "SELECT Timestamp, EventName, Body FROM otel_logs WHERE hasToken(lower(Body), {word:String}) "
         "ORDER BY Timestamp DESC LIMIT 50",
     ),
     Question(
         "count with two words",
-        "SELECT count() FROM activity_events WHERE hasAllTokens(lower(BodyTemplate), [{word:String}, {word2:String}])",
+        "SELECT count() FROM activity_events WHERE hasAllTokens(lower(BodyTemplate), [{word:String}, "
+        "{word2:String}])",
         "SELECT count() FROM otel_logs WHERE hasAllTokens(lower(Body), [{word:String}, {word2:String}])",
     ),
     Question(
@@ -172,7 +185,8 @@ QUESTIONS: Final = (
     Question(
         "one event by its id",
         f"{_NEWEST} FROM activity_events WHERE EventId = {{event:UUID}} "
-        "AND Timestamp >= UUIDv7ToDateTime({event:UUID}) AND Timestamp < UUIDv7ToDateTime({event:UUID}) + INTERVAL 1 ms",
+        "AND Timestamp >= UUIDv7ToDateTime({event:UUID}) AND Timestamp < UUIDv7ToDateTime({event:UUID}) + "
+        "INTERVAL 1 ms",
         f"{_NEWEST} FROM otel_logs WHERE LogAttributes['log.record.uid'] = toString({{event:UUID}}) "
         "AND @bucket >= toStartOfFiveMinutes(UUIDv7ToDateTime({event:UUID})) "
         "AND @bucket <= UUIDv7ToDateTime({event:UUID}) AND Timestamp >= UUIDv7ToDateTime({event:UUID}) "
@@ -185,9 +199,11 @@ QUESTIONS: Final = (
     ),
     Question(
         "histogram by service, 24 hours",
-        f"SELECT toStartOfFifteenMinutes(Timestamp) AS quarter, ServiceName, count() FROM activity_events WHERE {_DAY} "
+        f"SELECT toStartOfFifteenMinutes(Timestamp) AS quarter, ServiceName, count() FROM activity_events "
+        f"WHERE {_DAY} "
         "GROUP BY quarter, ServiceName ORDER BY quarter, ServiceName",
-        "SELECT toStartOfFifteenMinutes(Timestamp) AS quarter, ServiceName, count() FROM otel_logs WHERE @since(day) "
+        "SELECT toStartOfFifteenMinutes(Timestamp) AS quarter, ServiceName, count() FROM otel_logs WHERE "
+        "@since(day) "
         "GROUP BY quarter, ServiceName ORDER BY quarter, ServiceName",
     ),
     Question(
@@ -199,7 +215,8 @@ QUESTIONS: Final = (
     ),
     Question(
         "feed of a tenant, 24 hours",
-        f"{_NEWEST} FROM activity_events WHERE {_DAY} AND TenantId = {{tenant:String}} ORDER BY Timestamp DESC LIMIT 100",
+        f"{_NEWEST} FROM activity_events WHERE {_DAY} AND TenantId = {{tenant:String}} ORDER BY Timestamp "
+        f"DESC LIMIT 100",
         f"{_NEWEST} FROM otel_logs WHERE @since(day) AND @attribute(activity.tenant.id, tenant) "
         "ORDER BY Timestamp DESC LIMIT 100",
     ),
@@ -207,8 +224,10 @@ QUESTIONS: Final = (
         "95th percentile by route, 7 days",
         f"SELECT HttpRoute, quantile(0.95)(DurationUs) FROM activity_events WHERE {_WEEK} AND DurationUs > 0 "
         "GROUP BY HttpRoute ORDER BY HttpRoute",
-        "SELECT LogAttributes['http.route'] AS route, quantile(0.95)(toFloat64OrZero(LogAttributes['activity.duration'])) "
-        "FROM otel_logs WHERE @since(week) AND LogAttributes['activity.duration'] != '' GROUP BY route ORDER BY route",
+        "SELECT LogAttributes['http.route'] AS route, "
+        "quantile(0.95)(toFloat64OrZero(LogAttributes['activity.duration'])) "
+        "FROM otel_logs WHERE @since(week) AND LogAttributes['activity.duration'] != '' GROUP BY route ORDER "
+        "BY route",
         equal=False,
     ),
     Question(
@@ -224,7 +243,8 @@ QUESTIONS: Final = (
     ),
     Question(
         "a page of OpenTelemetry rows",
-        f"SELECT Timestamp, Body, TraceId, mapSort(LogAttributes), mapSort(ResourceAttributes) FROM activity_events "
+        f"SELECT Timestamp, Body, TraceId, mapSort(LogAttributes), mapSort(ResourceAttributes) FROM "
+        f"activity_events "
         f"WHERE {_DAY} {_OURS_NEWEST} 100",
         "SELECT Timestamp, Body, TraceId, mapSort(LogAttributes), mapSort(ResourceAttributes) FROM otel_logs "
         f"WHERE @since(day) {_PEERS_NEWEST} 100",

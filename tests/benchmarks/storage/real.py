@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activitylog.cli.errors import PARTLY
 from activitylog.cli.ingest import ingest as ingest_command
 from activitylog.store import EVENTS_TABLE
 from tests.benchmarks.storage.activity import SOURCE_TABLE
@@ -25,17 +26,18 @@ def ingest(client: Client, url: str, files: Sequence[Path]) -> None:
         files: NDJSON or access logs, plain or gzip.
 
     Raises:
-        RuntimeError: not every line of a file became an event.
+        RuntimeError: a file could not be read.
     """
-    client.command(f"DROP TABLE IF EXISTS default.{EVENTS_TABLE}")
+    client.command(f"TRUNCATE TABLE IF EXISTS default.{EVENTS_TABLE}")
     client.command("DROP TABLE IF EXISTS source_logs")
     for path in files:
         code = ingest_command.main([str(path), "--url", url], standalone_mode=False)
-        if code:
+        if code not in (0, PARTLY):
             raise RuntimeError(f"activitylog ingest {path} ended with {code}")
     client.command(SOURCE_TABLE)
     columns = ", ".join(OTEL_COLUMNS)
     client.command(
-        f"INSERT INTO source_logs (Number, {columns}) SELECT row_number() OVER (ORDER BY Timestamp, Seq), {columns} "
+        f"INSERT INTO source_logs (Number, {columns}) SELECT row_number() OVER (ORDER BY Timestamp, Seq), "
+        f"{columns} "
         f"FROM default.{EVENTS_TABLE}"
     )

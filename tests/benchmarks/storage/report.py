@@ -51,17 +51,29 @@ def markdown(result: Result, peers: Sequence[str]) -> str:
 
 
 def _size_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
-    for title, attribute in (("bytes/event", "total"), ("- data", "data"), ("- indexes", "indexes"), ("- roll-ups", "rollups")):
+    for title, attribute in (
+        ("bytes/event", "total"),
+        ("- data", "data"),
+        ("- indexes", "indexes"),
+        ("- roll-ups", "rollups"),
+    ):
         values = [getattr(result.sizes[name], attribute) for name in ("ours", *peers)]
         yield _compared(title, values, "{:.1f}", ratios=attribute == "total")
 
 
 def _insert_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
-    for title, attribute in (("insert, CPU us/event", "insert_us"), ("merge to one part, CPU us/event", "merge_us")):
+    for title, attribute in (
+        ("insert, CPU us/event", "insert_us"),
+        ("merge to one part, CPU us/event", "merge_us"),
+    ):
         values = [getattr(result.inserts[name], attribute) for name in ("ours", *peers)]
         yield _compared(title, values, "{:.2f}")
     if "landing" in result.inserts:
-        yield _row("insert through the landing table", f"{result.inserts['landing'].insert_us:.2f}", *[""] * 2 * len(peers))
+        yield _row(
+            "insert through the landing table",
+            f"{result.inserts['landing'].insert_us:.2f}",
+            *[""] * 2 * len(peers),
+        )
 
 
 def _question_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
@@ -75,14 +87,22 @@ def _question_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
         yield _compared(f"{name} (CPU ms)", [asked[table].cpu_ms for table in ("ours", *peers)], "{:.1f}")
         least = min((asked[table] for table in ("ours", "rollup") if table in asked), key=lambda one: one.cpu_ms)
         if least.table == "rollup":
-            yield _compared("- from the roll-up", [least.cpu_ms, *(asked[peer].cpu_ms for peer in peers)], "{:.1f}")
+            yield _compared(
+                "- from the roll-up", [least.cpu_ms, *(asked[peer].cpu_ms for peer in peers)], "{:.1f}"
+            )
         for peer in peers if name not in result.extra else ():
             plain[peer].append(asked[peer].cpu_ms / asked["ours"].cpu_ms)
             best[peer].append(asked[peer].cpu_ms / least.cpu_ms)
             walls[peer].append(asked[peer].wall_ms / least.wall_ms)
-    for title, ratios in (("CPU, table alone", plain), ("CPU, with roll-ups", best), ("time, with roll-ups", walls)):
+    for title, ratios in (
+        ("CPU, table alone", plain),
+        ("CPU, with roll-ups", best),
+        ("time, with roll-ups", walls),
+    ):
         means = [f"**{geometric_mean(ratios[peer]):.1f} x**" for peer in peers]
-        yield _row(f"**geometric mean of {len(next(iter(ratios.values())))}: {title}**", "1", *[""] * len(peers), *means)
+        yield _row(
+            f"**geometric mean of {len(next(iter(ratios.values())))}: {title}**", "1", *[""] * len(peers), *means
+        )
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -100,7 +120,7 @@ def _variant_lines(result: Result) -> Iterable[str]:
     """What indexes and roll-ups cost: the table without them."""
     whole = result.inserts["ours"].insert_us
     for name, cost in result.inserts.items():
-        if name.startswith("without_"):
+        if name.startswith("with"):
             yield (
                 f"{name.replace('_', ' ')}: insert {cost.insert_us:.2f} us/event (whole {whole:.2f}), "
                 f"{result.sizes[name].total:.1f} bytes/event"

@@ -16,7 +16,7 @@ from tests.benchmarks.storage.real import ingest
 from tests.benchmarks.storage.report import Result
 from tests.benchmarks.storage.sizes import measure_size
 from tests.benchmarks.storage.subjects import subjects
-from tests.benchmarks.storage.tables import PEERS, Table, ours, ours_by_landing
+from tests.benchmarks.storage.tables import DAY, PEERS, Table, ours, ours_by_landing
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -28,12 +28,13 @@ _ROLLUP_VIEWS: Final = ("activity_events_hourly_mv", "activity_events_actor_dail
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many events, rows an insert, rounds of questions; beside which tables."""
+    """How many events, rows an insert, rounds of questions; beside which tables, and how these are partitioned."""
 
     events: int
     batch: int
     rounds: int
     peers: tuple[str, ...]
+    unit: str = DAY
 
 
 def stage(client: Client, url: str, events: int, *, seed: int = 1, files: Sequence[Path] = ()) -> int:
@@ -51,7 +52,7 @@ def stage(client: Client, url: str, events: int, *, seed: int = 1, files: Sequen
 def run(client: Client, plan: Plan, *, data: str) -> Result:
     """Load, measure and ask. All tables of the questions stay; those of the variants are dropped."""
     sizes, inserts = {}, {}
-    for table in (ours(), *(PEERS[name]() for name in plan.peers)):
+    for table in (ours(), *(PEERS[name](plan.unit) for name in plan.peers)):
         inserts[table.name] = load(client, table, plan.events, batch=plan.batch)
         sizes[table.name] = measure_size(client, table, plan.events)
     few = min(plan.events, _SUBSET)
@@ -70,10 +71,11 @@ def run(client: Client, plan: Plan, *, data: str) -> Result:
 
 
 def _variants(client: Client) -> list[Table]:
-    """Ours by the other way in, and ours without what serves questions only."""
+    """Ours by the other way in, without what serves questions only, and with what needs ClickHouse 26.6."""
     client.database = "ours"
     names = client.query(
-        "SELECT name FROM system.data_skipping_indices WHERE database = currentDatabase() AND table = {table:String}",
+        "SELECT name FROM system.data_skipping_indices WHERE database = currentDatabase() AND table = "
+        "{table:String}",
         parameters={"table": EVENTS_TABLE},
     ).result_rows
     indexes = [f"ALTER TABLE {EVENTS_TABLE} DROP INDEX {name}" for (name,) in names]
@@ -83,4 +85,8 @@ def _variants(client: Client) -> list[Table]:
         ours("without_rollups", *views),
         ours("without_indexes", *indexes),
         ours("without_both", *views, *indexes),
+        ours(
+            "with_bitpacking",
+            f"ALTER TABLE {EVENTS_TABLE} MODIFY SETTING text_index_posting_list_codec = 'bitpacking'",
+        ),
     ]

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 _ROWS: Final = f"{STAGE}.source_typed"
 _LATE: Final = f"Number >= (SELECT toUInt64(max(Number) * 0.8) FROM {_ROWS})"
-_WORDS: Final = (
-    f"(SELECT arrayJoin(extractAll(lower(BodyTemplate), '[a-z]{{5,}}')) AS word FROM {_ROWS} WHERE BodyTemplate != '')"
+_FREE_TEXT: Final = "extractAll(lower(BodyTemplate), '[a-z]{5,}')"
+_WORDS: Final = f"(SELECT arrayJoin({_FREE_TEXT}) AS word FROM {_ROWS} WHERE BodyTemplate != '')"
+_RANKED: Final = (
+    "SELECT {0} AS value FROM {1} WHERE {2} GROUP BY value ORDER BY count() DESC, value LIMIT 1 OFFSET {3}"
 )
-_RANKED: Final = "SELECT {0} AS value FROM {1} WHERE {2} GROUP BY value ORDER BY count() DESC, value LIMIT 1 OFFSET {3}"
 
 
 def subjects(client: Client) -> dict[str, Any]:
@@ -42,7 +43,10 @@ def _selects() -> dict[str, str]:
         "typed object": ("concat(ObjectType, '\\n', ObjectId)", "ObjectId != ''", 20),
         "tenant": ("CAST(TenantId, 'String')", "TenantId != ''", 4),
         "plan": ("Attributes['plan']", "Attributes['plan'] != ''", 0),
-    } | {name: ("CAST(EventName, 'String')", "1", rank) for name, rank in (("first", 0), ("second", 1), ("third", 3))}
+    } | {
+        name: ("CAST(EventName, 'String')", "1", rank)
+        for name, rank in (("first", 0), ("second", 1), ("third", 3))
+    }
     words = {"word": ("word", 150), "word2": ("word", 20), "part": ("substring(word, 2)", 60)}
     return {
         **{
@@ -50,7 +54,10 @@ def _selects() -> dict[str, str]:
             for name, column in late.items()
         },
         "event": f"SELECT toString(EventId) FROM {_ROWS} WHERE {_LATE} ORDER BY Number LIMIT 1",
-        **{name: _RANKED.format(value, _ROWS, condition, rank) for name, (value, condition, rank) in ranked.items()},
+        **{
+            name: _RANKED.format(value, _ROWS, condition, rank)
+            for name, (value, condition, rank) in ranked.items()
+        },
         **{name: _RANKED.format(value, _WORDS, 1, rank) for name, (value, rank) in words.items()},
         **{name: _back(interval) for name, interval in _INTERVALS.items()},
     }

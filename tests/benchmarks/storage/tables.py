@@ -5,8 +5,8 @@ The tables that are compared, each in a database of its own, and how records get
 
 * ``otel_logs``: what the Collector's ClickHouse exporter creates since v0.151 on ClickHouse 26.2 or newer: text
   indexes over the trace id, the keys and values of all maps, and the words of the body.
-* ``clickstack``: ClickStack's: indexes over 'key=value' items instead of values, block numbers for row lookups, and a
-  roll-up of the native columns' values that fills its search box.
+* ``clickstack``: ClickStack's: indexes over 'key=value' items instead of values, block numbers for row lookups,
+  and a roll-up of the native columns' values that fills its search box.
 * ``otel_logs_before``: the exporter's until v0.150: sorted by service and time, Bloom filters.
 """
 
@@ -42,6 +42,9 @@ OTEL_COLUMNS: Final = {
     "LogAttributes": _ATTRIBUTES,
     "EventName": "String",
 }
+#: What the peers partition by, and what all do where the records are of many years.
+DAY: Final = "toDate"
+MONTH: Final = "toYYYYMM"
 _MAPS: Final = {"res": "ResourceAttributes", "scope": "ScopeAttributes", "log": "LogAttributes"}
 _PROMOTED: Final = (
     "k8s.cluster.name", "k8s.container.name", "k8s.deployment.name", "k8s.namespace.name", "k8s.node.name",
@@ -91,12 +94,13 @@ def ours_by_landing(name: str = "landing", *changes: str) -> Table:
     return Table(name, EVENTS_TABLE, INGEST_TABLE, changes=changes)
 
 
-def otel_logs() -> Table:
-    """The Collector's default of today."""
-    return Table("otel_logs", statements=(_create(_promoted("__otel_materialized_"), _text_indexes("value")),))
+def otel_logs(unit: str = DAY) -> Table:
+    """The Collector's default of today; ``unit`` is the function that makes a partition of a time."""
+    create = _create(_promoted("__otel_materialized_"), _text_indexes("value"), partition=f"{unit}(Timestamp)")
+    return Table("otel_logs", statements=(create,))
 
 
-def clickstack() -> Table:
+def clickstack(unit: str = DAY) -> Table:
     """ClickStack's table of logs with its roll-up."""
     items = [
         f"{name[:-1]}Items Array(String) ALIAS arrayMap(pair -> concat(pair.1, '=', pair.2), "
@@ -106,17 +110,18 @@ def clickstack() -> Table:
     create = _create(
         [*_promoted("__hdx_materialized_"), *items],
         _text_indexes("items"),
+        partition=f"{unit}(Timestamp)",
         settings=", enable_block_number_column = 1, enable_block_offset_column = 1",
     )
-    return Table("clickstack", statements=(create, _KEY_VALUES, _key_values_view()))
+    return Table("clickstack", statements=(create, _KEY_VALUES.replace(DAY, unit), _key_values_view()))
 
 
-def otel_logs_before() -> Table:
+def otel_logs_before(unit: str = DAY) -> Table:
     """The Collector's default until v0.150."""
     create = _create(
         ["TimestampTime DateTime DEFAULT toDateTime(Timestamp)"],
         _bloom_indexes(),
-        partition="toDate(TimestampTime)",
+        partition=f"{unit}(TimestampTime)",
         key="PRIMARY KEY (ServiceName, TimestampTime) ORDER BY (ServiceName, TimestampTime, Timestamp)",
     )
     return Table("otel_logs_before", statements=(create,))
@@ -129,7 +134,7 @@ def _create(
     more: list[str],
     indexes: list[str],
     *,
-    partition: str = "toDate(Timestamp)",
+    partition: str,
     key: str = "ORDER BY (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)",
     settings: str = "",
 ) -> str:
@@ -178,7 +183,8 @@ def _bloom_indexes() -> list[str]:
 _KEY_VALUES: Final = """
 CREATE TABLE otel_logs_kv_rollup_15m
 (
-    Timestamp DateTime, ColumnIdentifier LowCardinality(String), Key LowCardinality(String), Value String, count UInt64,
+    Timestamp DateTime, ColumnIdentifier LowCardinality(String), Key LowCardinality(String), Value String,
+    count UInt64,
     INDEX idx_count count TYPE minmax GRANULARITY 1, INDEX idx_timestamp Timestamp TYPE minmax GRANULARITY 1
 )
 ENGINE = SummingMergeTree PARTITION BY toDate(Timestamp) ORDER BY (ColumnIdentifier, Key, Timestamp, Value)
