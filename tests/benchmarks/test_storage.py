@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from activitylog.identity import Producer
+from tests.benchmarks.storage import tables
 from tests.benchmarks.storage.asking import UnequalAnswersError, ask
+from tests.benchmarks.storage.loading import load
 from tests.benchmarks.storage.questions import QUESTIONS
 from tests.benchmarks.storage.report import geometric_mean, markdown
 from tests.benchmarks.storage.run import Plan, run, stage
 from tests.benchmarks.storage.subjects import subjects
-from tests.benchmarks.storage.tables import MONTH
 
 EVENTS = 2_000
-PEERS = ("otel_logs", "clickstack", "otel_logs_before")
+PEERS = ("otel_logs", "clickstack")
+OLD = "otel_logs_before"
 #: What a log record is, whatever order its maps have.
 RECORD = (
     "toUnixTimestamp64Nano(Timestamp), TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, "
@@ -35,14 +37,14 @@ def engine(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
     stage(client, chdb_url, EVENTS)
     yield client
     client.database = "default"
-    for database in ("stage", "ours", *PEERS):
+    for database in ("stage", "ours", OLD, *PEERS):
         client.command(f"DROP DATABASE IF EXISTS {database}")
     client.close()
 
 
 @pytest.fixture(scope="module")
 def result(engine: Any) -> Any:
-    return run(engine, Plan(EVENTS, batch=EVENTS, rounds=1, peers=PEERS, unit=MONTH), data="generated")
+    return run(engine, Plan(EVENTS, batch=EVENTS, rounds=1, peers=PEERS, unit=tables.MONTH), data="generated")
 
 
 def _records(client: Any, table: str) -> str:
@@ -92,11 +94,19 @@ class TestRun:
         assert {one.table for one in result.asked} == {"ours", "rollup", *PEERS}
         assert {one.question for one in result.asked if one.rows == 0} == set()
 
+    def test_the_named_questions_are_answered_equally(self, result: Any) -> None:
+        """The project's own questions run unchanged over the peers, behind views, with equal answers."""
+        named = {one.question for one in result.named}
+        assert {"actor-timeline", "funnel", "top-actors", "volume"} <= named
+        assert {(one.question, one.table) for one in result.named} == {
+            (name, table) for name in named for table in ("ours", *PEERS)
+        }
+
     def test_all_tables_hold_the_records(self, engine: Any, result: Any) -> None:
         """Every table reads back what was staged, by OpenTelemetry's names."""
         expected = _records(engine, "stage.source_logs")
-        tables = ("ours.activity_events", *(f"{peer}.otel_logs" for peer in PEERS))
-        assert {table: _records(engine, table) for table in tables} == dict.fromkeys(tables, expected)
+        names = ("ours.activity_events", *(f"{peer}.otel_logs" for peer in PEERS))
+        assert {name: _records(engine, name) for name in names} == dict.fromkeys(names, expected)
 
     def test_ours_is_smaller(self, result: Any) -> None:
         """Fewer bytes an event than any of the peers', roll-ups included."""
@@ -113,7 +123,16 @@ class TestRun:
         rows = [line for line in lines if line.startswith("|")]
         assert len({line.count(" | ") for line in rows}) == 1
         assert lines.index(rows[-1]) - lines.index(rows[0]) == len(rows) - 1
-        assert all(any(row.startswith(f"| {question.name} ") for row in rows) for question in QUESTIONS)
+        asked = {question.name for question in QUESTIONS} | {one.question for one in result.named}
+        assert all(any(row.startswith(f"| {name} ") for row in rows) for name in asked)
+
+    def test_the_old_default_holds_them_too(self, engine: Any, result: Any) -> None:
+        """The table of before v0.151 reads back the same, too, and is asked by its own time column."""
+        load(engine, tables.otel_logs_before(tables.MONTH), EVENTS, batch=EVENTS)
+        assert _records(engine, f"{OLD}.otel_logs") == _records(engine, "stage.source_logs")
+        values = subjects(engine)
+        for question in QUESTIONS:
+            assert ask(engine, question, ("ours", OLD), values, rounds=1)
 
     def test_unequal_answers_are_an_error(self, engine: Any, result: Any) -> None:
         """A table that lost a row is not compared: the run ends."""

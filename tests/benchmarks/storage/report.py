@@ -22,6 +22,7 @@ class Result:
         sizes, inserts: by table, and by variant of ours.
         asked: question by question, ``ours`` first, then the peers.
         extra: names of the questions that no mean counts.
+        named: the named questions of the project, in the peers behind views.
     """
 
     data: str
@@ -30,6 +31,7 @@ class Result:
     inserts: dict[str, InsertCost]
     asked: list[Asked]
     extra: frozenset[str]
+    named: list[Asked]
 
 
 def markdown(result: Result, peers: Sequence[str]) -> str:
@@ -41,7 +43,9 @@ def markdown(result: Result, peers: Sequence[str]) -> str:
         _row(*["---"] * (2 + 2 * len(peers))),
         *_size_rows(result, peers),
         *_insert_rows(result, peers),
-        *_question_rows(result, peers),
+        *_question_rows(result.asked, result.extra, peers),
+        _row("**the named questions, behind views**", *[""] * (1 + 2 * len(peers))),
+        *_question_rows(result.named, frozenset(), peers),
         "",
         *_variant_lines(result),
         _listed("Bytes an event by column", result.sizes["ours"].columns),
@@ -76,9 +80,9 @@ def _insert_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
         )
 
 
-def _question_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
+def _question_rows(asked_of_all: list[Asked], extra: frozenset[str], peers: Sequence[str]) -> Iterable[str]:
     by_question: dict[str, dict[str, Asked]] = {}
-    for one in result.asked:
+    for one in asked_of_all:
         by_question.setdefault(one.question, {})[one.table] = one
     plain: dict[str, list[float]] = {peer: [] for peer in peers}
     best: dict[str, list[float]] = {peer: [] for peer in peers}
@@ -90,7 +94,7 @@ def _question_rows(result: Result, peers: Sequence[str]) -> Iterable[str]:
             yield _compared(
                 "- from the roll-up", [least.cpu_ms, *(asked[peer].cpu_ms for peer in peers)], "{:.1f}"
             )
-        for peer in peers if name not in result.extra else ():
+        for peer in peers if name not in extra else ():
             plain[peer].append(asked[peer].cpu_ms / asked["ours"].cpu_ms)
             best[peer].append(asked[peer].cpu_ms / least.cpu_ms)
             walls[peer].append(asked[peer].wall_ms / least.wall_ms)

@@ -11,6 +11,7 @@ from activitylog.store import EVENTS_TABLE
 from tests.benchmarks.storage.activity import generate
 from tests.benchmarks.storage.asking import ask
 from tests.benchmarks.storage.loading import STAGE, load, stage_typed
+from tests.benchmarks.storage.pack import ask_pack
 from tests.benchmarks.storage.questions import QUESTIONS
 from tests.benchmarks.storage.real import ingest
 from tests.benchmarks.storage.report import Result
@@ -67,7 +68,9 @@ def run(client: Client, plan: Plan, *, data: str) -> Result:
         for question in possible
         for one in ask(client, question, ("ours", *plan.peers), values, rounds=plan.rounds)
     ]
-    return Result(data, plan.events, sizes, inserts, asked, frozenset(one.name for one in QUESTIONS if one.extra))
+    extra = frozenset(one.name for one in QUESTIONS if one.extra)
+    named = ask_pack(client, ("ours", *plan.peers), rounds=min(3, plan.rounds))
+    return Result(data, plan.events, sizes, inserts, asked, extra, named)
 
 
 def _variants(client: Client) -> list[Table]:
