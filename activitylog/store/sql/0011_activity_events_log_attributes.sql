@@ -1,4 +1,4 @@
--- LogAttributes says what it said, in a third of the functions: the engine resolves the aliases of a table for every
+-- LogAttributes says what it said, in fewer functions: the engine resolves the aliases of a table for every
 -- query, whether it reads them or not. CPU before -> after, 500,000 events: any query 1.1 -> 0.6 ms for this alias alone;
 -- a page of 100 rows with the map 12.9 -> 9.8 ms; LogAttributes['user.id'] = ... over a week 149 -> 127 ms.
 ALTER TABLE activity_events MODIFY COLUMN LogAttributes Map(LowCardinality(String), String) ALIAS mapUpdate(
