@@ -44,7 +44,7 @@ _ACCESS_DENIED: Final = 497
 #: Rounds of one day before it is given up for now, and the pauses between the readings of each.
 _ROUNDS: Final = 8
 _PAUSES: Final = (0.03, 0.03, 0.03)
-#: Pauses between looks that must not take an insert for a loss. Looks within one insert find the same: they lie apart.
+#: Pauses between looks that must not take an insert for a loss; looks within one insert would find the same.
 _LOOKS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: How long a round waits for inserts that were under way.
 _PATIENCE_SECONDS: Final = 60.0
@@ -244,9 +244,10 @@ def _days(
         f"SELECT toDate(Timestamp) AS day, count() FROM {EVENTS_TABLE} AS events "  # noqa: S608
         f"WHERE {_RANGE} AND {rollup.condition} GROUP BY day",
     )
-    counted, rows = (
-        _by_day(client, one, since, until) for one in sql
-    )  # in this order: see the top of this module
+    if rows_first:
+        rows, counted = (_by_day(client, one, since, until) for one in reversed(sql))
+    else:
+        counted, rows = (_by_day(client, one, since, until) for one in sql)
     return [
         Missing(rollup.target, day, rows.get(day, 0), counted.get(day, 0)) for day in sorted({*rows, *counted})
     ]
