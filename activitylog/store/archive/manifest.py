@@ -44,6 +44,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -188,6 +189,11 @@ def next_path(folder: Path, partition: str) -> Path:
         if not (path / MANIFEST).exists():
             return path
         number += 1
+
+
+def new_file_name(number: int) -> str:
+    """A name for a piece's file that it never had before."""
+    return f"{number:04d}.{secrets.token_hex(3)}.parquet"
 
 
 def _number(path: Path) -> int:
