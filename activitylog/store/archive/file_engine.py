@@ -23,6 +23,7 @@ _PROGRAM: Final = "from activitylog.store.archive.file_engine import serve; serv
 _SETTINGS: Final = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_parquet_compression_method": "zstd",
+    "output_format_parquet_row_group_size": 131_072,
     "input_format_parquet_allow_missing_columns": 0,
     "engine_file_truncate_on_insert": 0,
     "session_timezone": "UTC",
