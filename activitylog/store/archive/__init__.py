@@ -8,6 +8,7 @@ Archives: partitions of the table of events as Parquet files, and the way back.
 """
 
 from activitylog.store.archive.create import Outcome, create
+from activitylog.store.archive.file_engine import file_engine
 from activitylog.store.archive.manifest import Archive, Manifest, archives
 from activitylog.store.archive.restore import Restored, restore
 from activitylog.store.archive.rewrite import count_rows, rewrite
@@ -28,6 +29,7 @@ __all__ = [
     "choose",
     "count_rows",
     "create",
+    "file_engine",
     "open_archives",
     "partitions",
     "restore",

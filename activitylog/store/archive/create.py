@@ -15,9 +15,9 @@ The order, for one partition, and why it is this one:
 6. The record is written, and the partition is dropped in the table beside.
 
 Exporting from the table beside (moving first) would need no second look, but would hide the rows from queries for
-as long as the export takes; here it is the time of two short statements. A run that is killed leaves a piece without
-a manifest (written again), a piece and the rows in the table (compared, not written again), or the partition in the
-table beside (dropped if the archive holds it, else moved back): :mod:`~activitylog.store.archive.side_table`.
+as long as the export takes; here it is the time of two short statements. A run that is killed leaves a piece
+without a manifest (written again), a piece and the rows in the table (compared, not written again), or the
+partition in the table beside (dropped if the archive holds it, else moved back): see ``side_table``.
 
 Roll-ups and counters stay as they are: they outlive the rows.
 """
@@ -35,7 +35,7 @@ from activitylog._version import __version__
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import side_table
 from activitylog.store.archive.export import ROWS_PER_FILE, write_partition
-from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_table
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import (
@@ -142,7 +142,7 @@ def create(
     folder = check_path(folder)
     table = describe(client)
     _make(folder)
-    with locked(folder), FileEngine() as engine:
+    with locked(folder), file_engine() as engine:
         side_table.recover(client, table, folder, archives(folder), force=take_over)
         run = _Run(client, engine, folder, table, rows_per_file, progress)
         for partition in partitions(client, before=before):
@@ -304,8 +304,9 @@ def _check_lossless(run: _Run, partition: str, path: Path, files: list[File], ro
     """
     if sum(file.rows for file in files) != rows.rows:
         return
+    time = tuple(column for column in run.table.columns if column.name == "Timestamp")
     for column in run.table.columns:
-        one = (column,)
+        one = time if column in time else (*time, column)
         where = "_partition_id = {partition:String}"
         table = of_table(run.client, run.table.name, one, where=where, parameters={"partition": partition})
         read = [of_file(run.engine, path / file.name, one) for file in files]

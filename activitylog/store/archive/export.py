@@ -30,6 +30,7 @@ _SECOND: Final = 1_000_000_000
 #: Nanoseconds of the ranges into which a partition is cut; a finer one where a range has too many rows.
 _UNITS: Final = (3600 * _SECOND, 60 * _SECOND, _SECOND)
 _BLOCK: Final = 1 << 20
+_UNKNOWN_TYPE: Final = 50
 _NANOSECONDS: Final = "toUnixTimestamp64Nano(Timestamp)"
 _WHERE: Final = (
     "_partition_id = {partition:String} AND Timestamp >= fromUnixTimestamp64Nano({begin:Int64}, 'UTC') "
@@ -84,7 +85,7 @@ def _stream(client: Client, target: Path, table: Table, parameters: dict[str, st
         f"SELECT {names(table.columns)} FROM {quoted(table.name)} WHERE {_WHERE} "  # noqa: S608 - quoted, ours
         f"ORDER BY {table.sorting_key or 'Timestamp'}"
     )
-    rows: Any = client.raw_stream(sql, parameters=parameters, settings=_SETTINGS, fmt="Parquet")
+    rows = _asked(client, sql, parameters)
     try:
         with closing(rows), target.open("xb") as file:
             while block := rows.read(_BLOCK):
@@ -97,6 +98,20 @@ def _stream(client: Client, target: Path, table: Table, parameters: dict[str, st
             f"The file {str(target)!r} cannot be written: {error.strerror or error}. The table is untouched.",
             hint="Make room, or name another folder. What is complete there stays.",
         ) from error
+
+
+def _asked(client: Client, sql: str, parameters: dict[str, str | int]) -> Any:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        return client.raw_stream(sql, parameters=parameters, settings=_SETTINGS, fmt="Parquet")
+    except DatabaseError as error:
+        if error.code == _UNKNOWN_TYPE:
+            raise ArchiveError(
+                f"A column has a type that Parquet has not: {str(error).splitlines()[0][:300]}",
+                hint="Nothing was dropped. Change the column's type.",
+            ) from error
+        raise
 
 
 def _ranges(client: Client, table: Table, partition: str, most: int) -> Iterator[tuple[int, int]]:

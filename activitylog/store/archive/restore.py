@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError, ConfigurationError
 from activitylog.store.archive import side_table
-from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import of_table, quoted
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import Archive, Manifest
@@ -71,7 +71,7 @@ def restore(
     """
     if not _NAME.fullmatch(into):
         raise ConfigurationError(f"{into!r} is no name of a table.", hint="Letters, digits and '_'.")
-    with locked(archive.path.parent), FileEngine() as engine:
+    with locked(archive.path.parent), file_engine() as engine:
         _check_sound(engine, archive)
         describe(client)
         if into != EVENTS_TABLE:

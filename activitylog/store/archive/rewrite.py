@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from activitylog.exceptions import ArchiveError
-from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import (
     TIMES,
     Fingerprint,
@@ -52,7 +52,7 @@ def count_rows(archive: Archive, *, where: str, parameters: Mapping[str, Any]) -
         ArchiveError: a file is missing or cannot be read, or the condition is refused.
         StoreError: the embedded engine is not installed.
     """
-    with FileEngine() as engine:
+    with file_engine() as engine:
         return sum(_count(engine, archive, path, where, parameters) for path in archive.files)
 
 
@@ -74,7 +74,7 @@ def rewrite(archive: Archive, *, keep: str, parameters: Mapping[str, Any]) -> in
 
     Call :func:`archives` again afterwards: ``archive`` describes what was there before.
     """
-    with locked(archive.path.parent), FileEngine() as engine:
+    with locked(archive.path.parent), file_engine() as engine:
         current = read(archive.path)
         remove_leftovers(current)
         files = [_rewritten(engine, current, file, keep, parameters) for file in current.manifest.files]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activitylog.exceptions import ArchiveError
-from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import EMPTY, Fingerprint
 from activitylog.store.archive.manifest import MANIFEST, Archive, File, archives, piece_folders, read
 from activitylog.store.archive.reading import of_file, sha256
@@ -55,7 +55,7 @@ def verify(folder: Path) -> Iterator[Checked]:
         raise ArchiveError(
             f"There are no archives in {str(folder)!r}.", hint="Name the folder of `archive create`."
         )
-    with FileEngine() as engine:
+    with file_engine() as engine:
         for path in paths:
             yield _checked(engine, path)
 

@@ -24,7 +24,8 @@ def open_archives(folder: Path, *, partitions: Sequence[str] = ()) -> Client:
     Open a folder of archives as a store that can be asked: ``activity_events``, also called ``archive``.
 
     It has the columns and aliases of the table, so the named questions about events run on it as they are.
-    Roll-ups and counters are not in it: the database has them still. A limit on the time opens only the files it needs.
+    Roll-ups and counters are not in it: the database has them still. A limit on the time opens only the files that
+    it needs.
 
     Args:
         folder: of archives, or one of its pieces.
