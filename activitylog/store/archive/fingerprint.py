@@ -71,6 +71,11 @@ def names(columns: Sequence[Column]) -> str:
     return ", ".join(quoted(column.name) for column in columns)
 
 
+def computed(aliases: Sequence[Alias]) -> str:
+    """The columns that are computed, behind :func:`names`, for SELECT."""
+    return "".join(f", CAST({one.expression}, {text(one.type)}) AS {quoted(one.name)}" for one in aliases)
+
+
 def row_hash(columns: Sequence[Column], *, cast: bool = False) -> str:
     """
     The expression of a row's checksum, a UInt128.

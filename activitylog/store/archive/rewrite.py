@@ -19,9 +19,9 @@ from activitylog.store.archive.fingerprint import (
     TIMES,
     Fingerprint,
     aggregates,
+    computed,
     from_row,
     names,
-    quoted,
     structure,
     text,
 )
@@ -140,5 +140,5 @@ def _with_times(engine: FileEngine, path: Path, manifest: Manifest) -> Manifest:
 
 def _with_aliases(manifest: Manifest, path: Path) -> str:
     """A file as a table that has the aliases, too."""
-    aliases = "".join(f", {alias.expression} AS {quoted(alias.name)}" for alias in manifest.aliases)
-    return f"(SELECT {names(manifest.columns)}{aliases} FROM {source(path, manifest.columns)})"  # noqa: S608
+    columns = f"{names(manifest.columns)}{computed(manifest.aliases)}"
+    return f"(SELECT {columns} FROM {source(path, manifest.columns)})"  # noqa: S608

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError
-from activitylog.store.archive.fingerprint import names, quoted, structure, text
+from activitylog.store.archive.fingerprint import computed, names, quoted, structure, text
 from activitylog.store.archive.manifest import Archive, Column, archives, check_path
 from activitylog.store.client import connect
 from activitylog.store.columns import EVENTS_TABLE
@@ -78,7 +78,7 @@ def attach(client: Client, pieces: Sequence[Archive]) -> None:
         _check_files(piece)
     newest = max(pieces, key=lambda piece: (len(piece.manifest.columns), piece.manifest.made_at)).manifest
     columns = _all_columns(newest.columns, pieces)
-    aliases = "".join(f", {alias.expression} AS {quoted(alias.name)}" for alias in newest.aliases)
+    aliases = computed(newest.aliases)
     rows = " UNION ALL ".join(f"({_select(group, columns)})" for group in _groups(pieces))
     for view in (EVENTS_TABLE, ARCHIVE_VIEW):
         client.command(f"CREATE VIEW {view} AS SELECT {names(columns)}{aliases} FROM ({rows})")  # noqa: S608

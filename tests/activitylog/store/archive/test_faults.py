@@ -17,8 +17,8 @@ from activitylog.store.archive import archives, restore, verify
 from activitylog.store.archive import side_table as side
 from tests.activitylog.store.archive.conftest import archive, count, events, fill
 
-#: Runs in a process of its own: a store in a folder, and what to do with it. It is killed before or after the n-th call
-#: of a function.
+#: Runs in a process of its own: a store in a folder, and what to do with it. It is killed before or after the
+#: n-th call of a function.
 _PROGRAM: Final = """
 import json, os, signal, sys
 from pathlib import Path
