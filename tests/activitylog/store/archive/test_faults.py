@@ -50,7 +50,7 @@ apply(client)
 if job.get("fill"):
     fill(client)
 if job.get("late"):
-    fill(client, "2024-01-10 00:00:00", rows=job["late"])
+    fill(client, f"2024-01-{job.get('day', 10)} 00:00:00", rows=job["late"])
 print("ready", flush=True)
 if job["do"] == "archive":
     for outcome in archive(client, folder, rows_per_file=100):
@@ -171,6 +171,7 @@ class TestKilled:
         done(tmp_path, do="nothing", fill=True)
         for tenth in range(8):
             job = {"store": str(tmp_path / "store"), "folder": str(tmp_path / "to"), "do": "archive", "late": 1}
+            job["day"] = 10 + tenth
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, json.dumps(job)],
                 stdout=subprocess.PIPE,
