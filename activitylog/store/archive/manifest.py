@@ -168,6 +168,17 @@ def archives(folder: Path) -> list[Archive]:
     return [read(path) for path in piece_folders(folder) if (path / MANIFEST).exists()]
 
 
+def pieces_of(folder: Path, partition: str) -> list[Archive]:
+    """
+    The pieces of one partition, in order; reads no other manifest.
+
+    Raises:
+        ArchiveError: as :func:`archives`.
+    """
+    paths = (path for path in piece_folders(folder) if partition_of(path) == partition)
+    return [read(path) for path in paths if (path / MANIFEST).exists()]
+
+
 def piece_folders(folder: Path) -> list[Path]:
     """Folders that are named as pieces are, in order, whether or not they have a manifest."""
     found = [path for path in folder.iterdir() if path.is_dir() and _PIECE.fullmatch(path.name)]

@@ -21,8 +21,8 @@ import sys
 client = connect("chdb://" + sys.argv[1])
 apply(client)
 client.command("INSERT INTO activity_events (Timestamp, EventName, ActorType, ActorId, BodyTemplate) SELECT "
-    "toDateTime64('2024-01-31 12:00:00', 9, 'UTC') + INTERVAL number HOUR, 'page.viewed', 'user', toString(number), "
-    "'\\\\x01 looked' FROM numbers(24)")
+    "toDateTime64('2024-01-31 12:00:00', 9, 'UTC') + INTERVAL number HOUR, 'page.viewed', 'user', "
+    "toString(number), '\\\\x01 looked' FROM numbers(24)")
 client.close()
 """
 
