@@ -46,6 +46,7 @@ from activitylog.store.archive.manifest import (
     Manifest,
     check_path,
     clear,
+    mark_unfinished,
     next_path,
     pieces_of,
     read,
@@ -248,9 +249,11 @@ def _write(run: _Run, partition: Partition, replaced: list[Archive]) -> tuple[Ar
 @contextmanager
 def _cleared(path: Path) -> Iterator[None]:
     """A folder for a piece, without what a killed run left; after an error it is as it was."""
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o750, exist_ok=True)
     sync_folder(path.parent)
     _remove_unnamed(path)
+    if not (path / MANIFEST).exists():
+        mark_unfinished(path)
     try:
         yield
     except BaseException:

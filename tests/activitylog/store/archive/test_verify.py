@@ -69,7 +69,7 @@ class TestVerify:
             (swap, "0001."),
             (edit, "it does not match its seal: it was edited or damaged"),
             (lambda folder: (folder / "202401" / "manifest.json").write_bytes(b"\xff{"), "cannot be used"),
-            (lambda folder: (folder / "202401" / "manifest.json").unlink(), "it has no manifest"),
+            (lambda folder: (folder / "202401" / "manifest.json").unlink(), "it has lost its manifest"),
             (
                 lambda folder: (folder / "202401" / "0009.aaaaaa.parquet").write_bytes(b""),
                 "is not in the manifest",
