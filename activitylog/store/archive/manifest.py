@@ -195,7 +195,7 @@ def partition_of(path: Path) -> str:
 
 
 def next_path(folder: Path, partition: str) -> Path:
-    """The folder of a partition's next piece: the first number that no piece has, nor one that lost its manifest."""
+    """The folder of a partition's next piece: the first number that no piece has, with or without manifest."""
     if not _PIECE.fullmatch(partition):
         raise ArchiveError(f"The partition id {partition!r} cannot be the name of a folder.")
     number = 1
@@ -312,7 +312,7 @@ def mark_unfinished(path: Path) -> None:
 
 
 def clear(path: Path) -> None:
-    """Remove the files that this package wrote into a folder without a manifest; the mark that says so goes last."""
+    """Remove the files that this package wrote into a folder without a manifest; the mark goes last."""
     for leftover in sorted(_ours(path), key=lambda path: path.name == UNFINISHED):
         leftover.unlink(missing_ok=True)
 
