@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from activitylog.cli.archive import archive
 from activitylog.cli.dashboard import dashboard
 from activitylog.cli.demo import demo
 from activitylog.cli.doctor import doctor
@@ -19,7 +20,7 @@ from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
-_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, doctor, schema, dashboard, serve)
+_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, doctor, schema, archive, dashboard, serve)
 
 
 class _Commands(click.Group):
