@@ -7,7 +7,8 @@ The errors that activitylog raises, all of them at configure time or in commands
     ├── StoreError              the store cannot be used
     │   ├── StoreLockedError    another process has the embedded store open
     │   ├── StoreUnavailableError   nobody answers, or the answer is no
-    │   └── SchemaError         a table is missing, or is not what this version needs
+    │   ├── SchemaError         a table is missing, or is not what this version needs
+    │   └── ArchiveError        an archive that cannot be used, made or put back
     ├── QueryError              a question that cannot be asked as given
     └── IngestError             a file that cannot be read
 """
@@ -55,6 +56,10 @@ class StoreUnavailableError(StoreError):
 
 class SchemaError(StoreError):
     """A table is missing or is not what this version needs."""
+
+
+class ArchiveError(StoreError):
+    """An archive that cannot be used, made or put back."""
 
 
 class QueryError(ActivityLogError):

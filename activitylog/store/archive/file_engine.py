@@ -1,0 +1,118 @@
+"""
+An engine that reads and writes Parquet files: chDB in memory, in a process of its own.
+
+Of its own, because a process can open one embedded store only, and may have it open; and because nothing that a
+damaged file does to the engine should happen to the program that checks it. Requests and answers are JSON, a line
+each; an answer is ``{"rows": [...]}`` or ``{"error": "..."}``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from types import TracebackType
+from typing import IO, Any, Final
+
+from activitylog.exceptions import ArchiveError, StoreError
+
+_PROGRAM: Final = "from activitylog.store.archive.file_engine import serve; serve()"
+#: What the engine must not do to values on their way into a file and back.
+_SETTINGS: Final = {
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_parquet_compression_method": "zstd",
+    "input_format_parquet_allow_missing_columns": 0,
+    "engine_file_truncate_on_insert": 0,
+    "session_timezone": "UTC",
+}
+
+
+class FileEngine:
+    """
+    The engine, for a ``with`` block.
+
+    Raises:
+        StoreError: the embedded engine is not installed.
+    """
+
+    def __init__(self) -> None:
+        if find_spec("chdb") is None:
+            raise StoreError(
+                "Archives are read with the embedded engine, which is not installed (chDB, about 900 MB).",
+                hint="Run: pip install 'activitylog[embedded]'. Only this machine needs it, not the server.",
+            )
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, our program
+            [sys.executable, "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
+        """
+        Run a statement.
+
+        Returns:
+            Its rows; none for a statement that has none.
+
+        Raises:
+            ArchiveError: the engine refuses it, or died of it.
+        """
+        request = json.dumps({"sql": sql, "parameters": dict(parameters or {})}, default=str)
+        try:
+            _of(self._process.stdin).write(request.encode() + b"\n")
+            _of(self._process.stdin).flush()
+            line = _of(self._process.stdout).readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            raise ArchiveError(f"The engine that reads Parquet files died (exit code {self._process.wait()}).")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise ArchiveError(f"ClickHouse says: {answer['error']}")
+        found: list[list[Any]] = answer["rows"]
+        return found
+
+    def close(self) -> None:
+        """End the process. May be called twice."""
+        _of(self._process.stdin).close()
+        self._process.wait()
+        _of(self._process.stdout).close()
+
+    def __enter__(self) -> FileEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _of(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise AssertionError("opened with pipes")
+    return stream
+
+
+def serve() -> None:
+    """Answer requests on standard input until it ends."""
+    from activitylog.store.client import connect
+
+    client = connect("chdb://memory")
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        sys.stdout.buffer.write(json.dumps(_answer(client, **request)).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _answer(client: Any, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        content = client.raw_query(sql, parameters=parameters, settings=_SETTINGS, fmt="JSONCompactEachRow")
+    except ClickHouseError as error:
+        return {"error": str(error).split(", Stack trace")[0].partition("\n")[0][:500]}
+    return {"rows": [json.loads(row) for row in content.splitlines() if row]}

@@ -1,0 +1,138 @@
+"""
+What rows are, in three numbers: how many, and a checksum that does not depend on their order or on who computes it.
+
+The checksum of a row is ``sipHash128`` over the row in the format RowBinary: exact to the bit (nanoseconds, NaN, the
+sign of zero, bytes that are no UTF-8), the same for a table and for a Parquet file, for any type of column. The
+checksum of many rows is the sum modulo 2^128: those of parts add up, and equal rows do not cancel out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from activitylog.exceptions import ArchiveError
+from activitylog.store.archive.manifest import NO_ROWS, Alias, Column
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_UNKNOWN_IDENTIFIER: Final = 47
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """
+    Of a set of rows.
+
+    Attributes:
+        min_time, max_time: of ``Timestamp``, as a manifest has them.
+    """
+
+    rows: int
+    checksum: str
+    min_time: str = ""
+    max_time: str = ""
+
+    def same_rows(self, other: Fingerprint) -> bool:
+        """Whether both are of the same rows."""
+        return (self.rows, self.checksum) == (other.rows, other.checksum)
+
+
+EMPTY: Final = Fingerprint(0, NO_ROWS)
+
+
+def quoted(name: str) -> str:
+    """An identifier for SQL."""
+    from clickhouse_connect.driver.binding import quote_identifier
+
+    return quote_identifier(name)
+
+
+def text(value: str) -> str:
+    """A string literal for SQL."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def structure(columns: Sequence[Column]) -> str:
+    """The columns as the table function ``file`` wants them."""
+    return ", ".join(f"{quoted(column.name)} {column.type}" for column in columns)
+
+
+def names(columns: Sequence[Column]) -> str:
+    """The columns' names, for SELECT."""
+    return ", ".join(quoted(column.name) for column in columns)
+
+
+def row_hash(columns: Sequence[Column]) -> str:
+    """The expression of a row's checksum, a UInt128."""
+    values = (
+        f"mapSort({quoted(column.name)})" if column.type.startswith("Map(") else quoted(column.name)
+        for column in columns
+    )
+    return f"reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {', '.join(values)})))"
+
+
+def aggregates(columns: Sequence[Column]) -> str:
+    """The four values of a fingerprint, for SELECT."""
+    return (
+        f"count(), lower(hex(sum({row_hash(columns)}))), "
+        "if(count() = 0, '', replaceOne(toString(min(Timestamp), 'UTC'), ' ', 'T') || 'Z'), "
+        "if(count() = 0, '', replaceOne(toString(max(Timestamp), 'UTC'), ' ', 'T') || 'Z')"
+    )
+
+
+def from_row(row: Sequence[Any]) -> Fingerprint:
+    """The answer to :func:`aggregates`."""
+    rows, checksum, first, last = row
+    return Fingerprint(int(rows), str(checksum).rjust(32, "0"), str(first), str(last))
+
+
+def of_table(
+    client: Client,
+    table: str,
+    columns: Sequence[Column],
+    *,
+    where: str = "1",
+    parameters: Mapping[str, Any] | None = None,
+) -> Fingerprint:
+    """
+    The fingerprint of rows in a table, as of one moment.
+
+    Raises:
+        ArchiveError: the table lacks one of the columns.
+    """
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    sql = f"SELECT {aggregates(columns)} FROM {quoted(table)} WHERE {where}"  # noqa: S608 - quoted, ours
+    try:
+        return from_row(client.query(sql, parameters=dict(parameters or {})).result_rows[0])
+    except DatabaseError as error:
+        if error.code == _UNKNOWN_IDENTIFIER:
+            raise ArchiveError(
+                f"The table {table} lacks a column that the archive has: {str(error).splitlines()[0][:200]}",
+                hint="Add the column again, or work on a table beside: `archive restore --into TABLE`.",
+            ) from error
+        raise
+
+
+def of_partition(client: Client, table: str, columns: Sequence[Column], partition: str) -> Fingerprint:
+    """The fingerprint of a partition."""
+    return of_table(
+        client, table, columns, where="_partition_id = {partition:String}", parameters={"partition": partition}
+    )
+
+
+def stored_columns(client: Client, table: str) -> tuple[tuple[Column, ...], tuple[Alias, ...]]:
+    """The columns of a table that are stored, and those that are computed when they are read."""
+    found = client.query(
+        "SELECT name, type, default_kind, default_expression FROM system.columns "
+        "WHERE database = currentDatabase() AND table = {table:String} AND default_kind != 'EPHEMERAL' "
+        "ORDER BY position",
+        parameters={"table": table},
+    ).result_rows
+    columns = tuple(Column(name, type_) for name, type_, kind, _ in found if kind != "ALIAS")
+    aliases = tuple(Alias(name, type_, expression) for name, type_, kind, expression in found if kind == "ALIAS")
+    return columns, aliases

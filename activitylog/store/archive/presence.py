@@ -1,0 +1,64 @@
+"""Does the table have an archive's rows? The table is asked, not a note somebody made of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.fingerprint import Fingerprint, quoted, row_hash
+from activitylog.store.archive.manifest import Archive
+from activitylog.store.archive.reading import fingerprint, source
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Presence = Literal["all", "none", "some"]
+
+#: About so many rows of a piece are looked for; all rows of a smaller one.
+_SAMPLE: Final = 500
+
+
+def presence(
+    client: Client, engine: FileEngine, table: str, piece: Archive, rows: Fingerprint | None = None
+) -> Presence:
+    """
+    Whether a table has the rows of a piece: all, none, or some and others not.
+
+    Args:
+        rows: what the table has in the piece's partition, if that is known.
+
+    Rows are compared by their hash; of a large piece those whose hash is a multiple of some number, about 500.
+
+    Raises:
+        ArchiveError: the table lacks a column of the piece, or a file cannot be read.
+    """
+    if rows is not None and (rows.rows == 0 or fingerprint(piece).same_rows(rows)):
+        return "none" if rows.rows == 0 else "all"
+    hashes = _sample(engine, piece)
+    found = _found(client, table, piece, hashes) if hashes else 0
+    if found == 0:
+        return "none"
+    return "all" if found == len(hashes) else "some"
+
+
+def _sample(engine: FileEngine, piece: Archive) -> list[int]:
+    columns = piece.manifest.columns
+    every = max(1, piece.manifest.rows // _SAMPLE)
+    hashes: set[int] = set()
+    for path in piece.files:
+        sql = (
+            f"SELECT DISTINCT toString({row_hash(columns)} AS h) FROM {source(path, columns)} "  # noqa: S608
+            f"WHERE h % {every} = 0"
+        )
+        hashes |= {int(row[0]) for row in engine.rows(sql)}
+    return sorted(hashes)
+
+
+def _found(client: Client, table: str, piece: Archive, hashes: list[int]) -> int:
+    columns = piece.manifest.columns
+    sql = (
+        f"SELECT uniqExact(h) FROM (SELECT {row_hash(columns)} AS h FROM {quoted(table)} "  # noqa: S608
+        "WHERE _partition_id = {partition:String}) WHERE has({hashes:Array(UInt128)}, h)"
+    )
+    found = client.query(sql, parameters={"partition": piece.manifest.partition, "hashes": hashes}).result_rows
+    return int(found[0][0])
