@@ -1,9 +1,9 @@
 """
 The record of erasures: that one was done, when, of what kind, how much it took and why; never of whom.
 
-A row when it begins, one when it is finished. While it is not finished the person is still in the store, so the row of
-the beginning may hold a salted digest of the subject: run again after a crash, the erasure finds its own beginning
-and completes that record. Then the rows of the beginning are deleted.
+A row when it begins, one when it is finished. While it is not finished the person is still in the store, so the
+row of the beginning may hold a salted digest of the subject: run again after a crash, the erasure finds its own
+beginning and completes that record. Then the rows of the beginning are deleted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COLUMNS: Final = (
     "Erasure", "State", "At", "BegunAt", "Kind", "Mentions", "TableRows", "ArchiveFiles", "ArchiveRows", "Reason",
     "Version", "Salt", "Digest",
 )  # fmt: skip
-_READ: Final = f"SELECT {', '.join(_COLUMNS)} FROM {ERASURES_TABLE} ORDER BY BegunAt, Erasure, At"
+_READ: Final = f"SELECT {', '.join(_COLUMNS)} FROM {ERASURES_TABLE} ORDER BY BegunAt, Erasure, At"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,14 @@
 Where a subject is mentioned in rows that are not its own.
 
 *Exact* places name it by type and id: as the object, the target, whom somebody acted for, one of many objects.
-*Texts* hold its id as a word of their own: bodies, attributes, paths. A short id is an everyday word (``42``), so texts
-are listed, column by column and attribute by attribute, and judged by people. *Neighbours* are rows of others with
-the same session, request or trace.
+*Texts* hold its id as a word of their own: bodies, attributes, paths. A short id is an everyday word (``42``),
+so texts are listed, column by column and attribute by attribute, and judged by people. *Neighbours* are rows of
+others with the same session, request or trace.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -40,7 +41,16 @@ _EXACT: Final = {
 }
 _NEIGHBOURS: Final = {"session": "SessionId", "request": "RequestId", "trace": "TraceId"}
 #: Columns whose text is no text: names, kinds and numbers that no person has.
-_NO_TEXT: Final = ("EventName", "Outcome", "TraceId", "SpanId", "SeverityText", "ActorType", "ObjectType", "TargetType")
+_NO_TEXT: Final = (
+    "EventName",
+    "Outcome",
+    "TraceId",
+    "SpanId",
+    "SeverityText",
+    "ActorType",
+    "ObjectType",
+    "TargetType",
+)
 #: Columns of ids: the subject's own id, whole, under another type is another's.
 _IDS: Final = ("ActorId", "ObjectId", "TargetId", "TenantId")
 
@@ -64,16 +74,20 @@ class Mention:
 
 
 def mentions(client: Client, subject: Subject, mode: MentionsMode = "keep") -> list[Mention]:
-    """Count the rows of the events' table that mention the subject, place by place; those without any are left out."""
+    """Count the rows of events that mention the subject, place by place; places without any are left out."""
     exact = exact_places(subject)
-    texts = text_places(client)
+    texts = text_places(text_columns(client))
     found = _counts(client, subject, [*exact.values(), *texts.values()])
     kinds = [("exact", place) for place in exact] + [("text", place) for place in texts]
     listed = [
-        Mention("exact" if how == "exact" else "text", place, rows, mode == "text" or (mode, how) == ("erase", "exact"))
+        Mention(
+            "exact" if how == "exact" else "text", place, rows, mode == "text" or (mode, how) == ("erase", "exact")
+        )
         for (how, place), rows in zip(kinds, found, strict=True)
     ]
-    listed += [Mention("text", f"Attributes.{name}", rows, mode == "text") for name, rows in _attributes(client, subject)]
+    listed += [
+        Mention("text", f"Attributes.{name}", rows, mode == "text") for name, rows in _attributes(client, subject)
+    ]
     listed += _neighbours(client, subject)
     return [mention for mention in listed if mention.rows]
 
@@ -85,38 +99,57 @@ def exact_places(subject: Subject) -> dict[str, str]:
     return {place: condition for place, condition in _EXACT.items() if place != subject.kind}
 
 
-def text_places(client: Client) -> dict[str, str]:
-    """The conditions of all columns with texts, promoted ones included, but for the map of attributes."""
+def text_columns(client: Client) -> list[str]:
+    """The columns of the events' table that hold texts, promoted ones included, but for the map of attributes."""
     rows = client.query(
-        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
-        "AND type LIKE '%String%' AND type NOT LIKE 'Map%' AND default_kind != 'ALIAS' AND NOT has({not:Array(String)}, name) "
-        "ORDER BY position",
-        parameters={"table": EVENTS_TABLE, "not": list(_NO_TEXT)},
+        "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
+        "AND default_kind != 'ALIAS' ORDER BY position",
+        parameters={"table": EVENTS_TABLE},
     ).result_rows
-    return {name: _word(f"`{name}`", is_id=name in _IDS) for (name,) in rows}
+    return [name for name, type_ in rows if holds_text(name, type_)]
+
+
+def holds_text(name: str, type_: str) -> bool:
+    """Whether a stored column is one in which somebody may be mentioned."""
+    return "String" in type_ and not type_.startswith("Map(") and name not in _NO_TEXT
+
+
+def text_places(columns: Iterable[str]) -> dict[str, str]:
+    """The conditions of columns with texts."""
+    return {name: _word(f"`{name}`", is_id=name in _IDS) for name in columns}
 
 
 def _word(text: str, *, is_id: bool = False) -> str:
-    """The condition that a text holds the id as a word. ``position`` first: it is many times faster than ``match``."""
+    """The condition that a text holds the id as a word. ``position`` first: it is faster than ``match``."""
     found = f"position({text}, {{subject_id:String}}) > 0 AND match({text}, {{subject_word:String}})"
     return f"{text} != {{subject_id:String}} AND {found}" if is_id else found
 
 
 _ATTRIBUTE: Final = (
-    f"name NOT IN ('activity.actor.on_behalf_of', 'activity.object.ids') AND (({_word('value')}) OR ({_word('name')}))"
+    "name NOT IN ('activity.actor.on_behalf_of', 'activity.object.ids') "
+    f"AND (({_word('value')}) OR ({_word('name')}))"
 )
 
 
-def erased_rows(client: Client, subject: Subject, mode: MentionsMode) -> str:
-    """The condition for all rows of the events' table that go: the subject's own, and those that mention it."""
+def erased_rows(subject: Subject, mode: MentionsMode, columns: Iterable[str]) -> str:
+    """
+    The condition for all rows of events that go: the subject's own, and those that mention it.
+
+    Args:
+        columns: those with texts, see :func:`text_columns`.
+    """
     if mode == "keep":
         return subject.own
+    return f"({subject.own}) OR (({subject.within}) AND ({mentioned(subject, mode, columns)}))"
+
+
+def mentioned(subject: Subject, mode: MentionsMode, columns: Iterable[str]) -> str:
+    """The condition for rows that mention the subject, its own ones included: exactly, or in texts as well."""
     conditions = list(exact_places(subject).values())
     if mode == "text":
-        conditions += text_places(client).values()
+        conditions += text_places(columns).values()
         conditions.append(f"mapExists((name, value) -> {_ATTRIBUTE}, CAST(Attributes, 'Map(String, String)'))")
-    mentioned = " OR ".join(f"({condition})" for condition in conditions) or "0"
-    return f"({subject.own}) OR (({subject.within}) AND ({mentioned}))"
+    return " OR ".join(f"({condition})" for condition in conditions) or "0"
 
 
 def _others(subject: Subject) -> str:
@@ -132,7 +165,7 @@ def _counts(client: Client, subject: Subject, conditions: list[str]) -> list[int
 def _attributes(client: Client, subject: Subject) -> list[tuple[str, int]]:
     names = f"mapKeys(mapFilter((name, value) -> {_ATTRIBUTE}, CAST(Attributes, 'Map(String, String)')))"
     sql = (
-        f"SELECT arrayJoin({names}) AS attribute, count() FROM {EVENTS_TABLE} "  # noqa: S608 - values are parameters
+        f"SELECT arrayJoin({names}) AS attribute, count() FROM {EVENTS_TABLE} "  # noqa: S608 - parameters
         f"WHERE {_others(subject)} GROUP BY attribute ORDER BY attribute"
     )
     rows = client.query(sql, parameters=subject.parameters, settings=UNLOGGED).result_rows
@@ -143,9 +176,9 @@ def _neighbours(client: Client, subject: Subject) -> list[Mention]:
     """Not of a tenant: its neighbours are whatever shares a service."""
     if subject.kind == "tenant":
         return []
+    own = f"FROM {EVENTS_TABLE} WHERE {subject.own}"
     counts = ", ".join(
-        f"countIf({column} != '' AND {column} IN (SELECT {column} FROM {EVENTS_TABLE} WHERE {subject.own}))"  # noqa: S608
-        for column in _NEIGHBOURS.values()
+        f"countIf({column} != '' AND {column} IN (SELECT {column} {own}))" for column in _NEIGHBOURS.values()
     )
     sql = f"SELECT {counts} FROM {EVENTS_TABLE} WHERE {_others(subject)}"  # noqa: S608 - values are parameters
     found = client.query(sql, parameters=subject.parameters, settings=UNLOGGED).result_rows[0]

@@ -1,10 +1,10 @@
 """
 Rewriting parts: statements that change rows already stored, run to their end, and what they leave on disk.
 
-``ALTER TABLE ... DELETE`` writes every part that has such rows anew, without them. (The lightweight ``DELETE FROM`` only
-marks rows; they stay on disk until a merge happens to touch their part.) The engine works in the background and may
-take hours: a statement is handed over, and then asked after, so no connection has to stay open meanwhile. The old parts
-become inactive and are removed ``old_parts_lifetime`` seconds later.
+``ALTER TABLE ... DELETE`` writes every part that has such rows anew, without them. (The lightweight ``DELETE
+FROM`` only marks rows; they stay on disk until a merge happens to touch their part.) The engine works in the
+background and may take hours: a statement is handed over, and then asked after, so no connection has to stay
+open meanwhile. The old parts become inactive and are removed ``old_parts_lifetime`` seconds later.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ _INACTIVE: Final = """
 SELECT table, count(), sum(bytes_on_disk), toUnixTimestamp(max(remove_time)) FROM system.parts
 WHERE database = currentDatabase() AND has({tables:Array(String)}, table) AND NOT active AND rows > 0
 GROUP BY table ORDER BY table
+"""
+_LIFETIMES: Final = """
+SELECT name, engine_full, (SELECT value FROM system.merge_tree_settings WHERE name = 'old_parts_lifetime')
+FROM system.tables WHERE database = currentDatabase() AND has({tables:Array(String)}, name)
 """
 
 
@@ -99,15 +103,19 @@ def apply_deleted_mask(
     client: Client, table: str, partitions: Sequence[str], *, progress: Progress | None = None
 ) -> None:
     """
-    Remove rows from disk that a lightweight ``DELETE`` has only marked: ``ALTER TABLE ... DELETE`` does not see them.
+    Remove rows from disk that a lightweight ``DELETE`` has only marked: ``ALTER TABLE ... DELETE`` does not see
+    them.
 
     Args:
         partitions: ids of the partitions that have such rows.
     """
     for partition in partitions:
         rewrite(
-            client, table, f"APPLY DELETED MASK IN PARTITION ID '{_partition(partition)}'",
-            mark="APPLY DELETED MASK", progress=progress,
+            client,
+            table,
+            f"APPLY DELETED MASK IN PARTITION ID '{_partition(partition)}'",
+            mark="APPLY DELETED MASK",
+            progress=progress,
         )
 
 
@@ -126,11 +134,7 @@ def inactive(client: Client, tables: Sequence[str]) -> list[Inactive]:
 
 def lifetimes(client: Client, tables: Sequence[str]) -> dict[str, int]:
     """Seconds for which an inactive part stays on disk, by table. The embedded engine has 0, a server 480."""
-    rows = client.query(
-        "SELECT name, engine_full, (SELECT value FROM system.merge_tree_settings WHERE name = 'old_parts_lifetime') "
-        "FROM system.tables WHERE database = currentDatabase() AND has({tables:Array(String)}, name)",
-        parameters={"tables": list(tables)},
-    ).result_rows
+    rows = client.query(_LIFETIMES, parameters={"tables": list(tables)}).result_rows
     found: dict[str, Any] = {name: _LIFETIME.search(full) or default for name, full, default in rows}
     return {name: int(value[1] if isinstance(value, re.Match) else value) for name, value in found.items()}
 
@@ -139,8 +143,8 @@ def remove_inactive(client: Client, tables: Sequence[str]) -> list[Inactive]:
     """
     Have old parts removed that are due at once, and wait for it.
 
-    The embedded engine cleans up when it has other work; a process that ends after one command would leave the parts
-    on disk for good. Where parts have a lifetime this does nothing: a server cleans up on its own.
+    The embedded engine cleans up when it has other work; a process that ends after one command would leave the
+    parts on disk for good. Where parts have a lifetime this does nothing: a server cleans up on its own.
 
     Returns:
         What is still there.

@@ -1,8 +1,8 @@
 """
 Whom or what a command is about: an actor, an object or a tenant, and the SQL conditions that find its rows.
 
-Ids come from people. They reach SQL as server-side parameters only, and are compared whole and as they are written:
-``user:4`` is not ``user:42``, ``user:ann`` is not ``user:Ann``.
+Ids come from people. They reach SQL as server-side parameters only, and are compared whole and as they are
+written: ``user:4`` is not ``user:42``, ``user:ann`` is not ``user:Ann``.
 """
 
 from __future__ import annotations
@@ -104,9 +104,7 @@ def word_pattern(text: str) -> str:
     return f"(?:^|{_EDGE}){quoted}(?:$|{_EDGE})"
 
 
-def subject(
-    *, actor: str | None = None, object_: str | None = None, tenant: str | None = None
-) -> Subject:
+def subject(*, actor: str | None = None, object_: str | None = None, tenant: str | None = None) -> Subject:
     """
     Read a subject as people name it.
 
