@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from activitylog.cli.demo import demo
+from activitylog.cli.erase import erase
 from activitylog.cli.errors import EXIT_CODES
 from activitylog.cli.ingest import ingest
 from activitylog.cli.query import query
@@ -17,7 +18,7 @@ from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
-_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, serve)
+_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, serve, erase)
 
 
 class _Commands(click.Group):

@@ -58,10 +58,11 @@ def erase(
         The record; None when there was nothing to erase and nothing to finish.
 
     Raises:
-        ConfigurationError: the reason cannot be kept. SchemaError: the database lacks steps of the schema.
-        ArchiveError: an archive cannot be read, or is damaged. StoreError: the tables are on a cluster,
-        partitions are on their way to an archive, the engine cannot rewrite
-            a part, or rows arrive faster than they go.
+        ConfigurationError: the reason cannot be kept.
+        SchemaError: the database lacks steps of the schema.
+        ArchiveError: an archive cannot be read, or is damaged.
+        StoreError: the tables are on a cluster, partitions are on their way to an archive, the engine cannot
+            rewrite a part, or rows arrive faster than they go.
 
     After an error the record stays begun; run it again.
     """

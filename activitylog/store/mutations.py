@@ -81,6 +81,7 @@ def rewrite(client: Client, table: str, command: str, *, mark: str, progress: Pr
 
 
 def _wait(client: Client, table: str, mark: str, progress: Progress | None) -> None:
+    nudged = lifetimes(client, [table]).get(table) == 0
     pause = _SHORTEST_POLL_SECONDS
     while True:
         rows = client.query(_UNFINISHED, parameters={"table": table, "mark": mark}).result_rows
@@ -95,8 +96,11 @@ def _wait(client: Client, table: str, mark: str, progress: Progress | None) -> N
             )
         if progress is not None:
             progress(table, int(parts))
+        if nudged:
+            # The embedded engine starts four parts and then looks again in half a second, unless it is woken up.
+            client.command(f"SYSTEM START MERGES {table}")
         time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
+        pause = min(pause * 1.5, _SHORTEST_POLL_SECONDS if nudged else _LONGEST_POLL_SECONDS)
 
 
 def apply_deleted_mask(
