@@ -10,6 +10,7 @@ import click
 from activitylog.cli.demo import demo
 from activitylog.cli.erase import erase
 from activitylog.cli.errors import EXIT_CODES
+from activitylog.cli.export import export
 from activitylog.cli.ingest import ingest
 from activitylog.cli.query import query
 from activitylog.cli.schema import schema
@@ -18,7 +19,7 @@ from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
-_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, serve, erase)
+_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, serve, export, erase)
 
 
 class _Commands(click.Group):

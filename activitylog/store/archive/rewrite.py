@@ -84,7 +84,7 @@ def rewrite(
 
 
 def _count(engine: FileEngine, archive: Archive, path: Path, where: str, parameters: Mapping[str, Any]) -> int:
-    sql = f"SELECT countIf(ifNull(({where}), 0)) FROM {_with_aliases(archive.manifest, path)}"  # noqa: S608
+    sql = f"SELECT countIf(ifNull(({where}), 0)) FROM {with_aliases(archive.manifest, path)}"  # noqa: S608
     return int(engine.rows(sql, parameters)[0][0])
 
 
@@ -93,7 +93,7 @@ def _rewritten(
 ) -> File | None:
     """The file, or another one in its place; None when no row is left."""
     manifest, old = archive.manifest, archive.path / file.name
-    sql = f"SELECT {aggregates(manifest.columns)} FROM {_with_aliases(manifest, old)} WHERE ifNull(({keep}), 0)"  # noqa: S608
+    sql = f"SELECT {aggregates(manifest.columns)} FROM {with_aliases(manifest, old)} WHERE ifNull(({keep}), 0)"  # noqa: S608
     kept = from_row(engine.rows(sql, parameters)[0])
     if kept.rows == file.rows:
         return file
@@ -107,7 +107,7 @@ def _rewritten(
     new = archive.path / new_file_name(int(file.name.partition(".")[0]))
     engine.rows(
         f"INSERT INTO FUNCTION file({text(str(check_path(new)))}, 'Parquet', {text(structure(manifest.columns))}) "  # noqa: S608
-        f"SELECT {names(manifest.columns)} FROM {_with_aliases(manifest, old)} WHERE ifNull(({keep}), 0) "
+        f"SELECT {names(manifest.columns)} FROM {with_aliases(manifest, old)} WHERE ifNull(({keep}), 0) "
         f"ORDER BY {manifest.sorting_key}",
         parameters,
     )
@@ -136,7 +136,7 @@ def _with_times(engine: FileEngine, path: Path, manifest: Manifest) -> Manifest:
     )
 
 
-def _with_aliases(manifest: Manifest, path: Path) -> str:
+def with_aliases(manifest: Manifest, path: Path) -> str:
     """A file as a table that has the aliases, too."""
     aliases = "".join(f", {alias.expression} AS {text(alias.name)[1:-1]}" for alias in manifest.aliases)
     return f"(SELECT {names(manifest.columns)}{aliases} FROM {source(path, manifest.columns)})"  # noqa: S608
