@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from activitylog.cli.archive import archive
 from activitylog.cli.demo import demo
 from activitylog.cli.erase import erase
 from activitylog.cli.errors import EXIT_CODES
@@ -19,7 +20,7 @@ from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
-_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, serve, export, erase)
+_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, schema, archive, export, erase, serve)
 
 
 class _Commands(click.Group):

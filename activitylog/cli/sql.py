@@ -33,7 +33,7 @@ def sql(*, statement: str, url: str | None, parameters: tuple[str, ...], write: 
       activitylog sql "SELECT EventName, count() FROM activity_events GROUP BY 1 ORDER BY 2 DESC"
       activitylog sql "SELECT * FROM activity_events WHERE ActorId = {who:String}" -p who=42 --json
     """
-    text = _statement(sys.stdin.read() if statement == "-" else statement)
+    text = statement_text(sys.stdin.read() if statement == "-" else statement)
     store = choose_store(url) if write else existing_store(url)
     client = open_store(store)
     try:
@@ -41,7 +41,7 @@ def sql(*, statement: str, url: str | None, parameters: tuple[str, ...], write: 
             client.command(text, parameters=pairs(parameters))
             click.echo("done", err=True)
             return
-        _refuse_what_writes(text)
+        refuse_what_writes(text)
         rows = select(client, text, pairs(parameters))
         if shape is Shape.TABLE:
             note_store(store)
@@ -50,7 +50,7 @@ def sql(*, statement: str, url: str | None, parameters: tuple[str, ...], write: 
         client.close()
 
 
-def _statement(text: str) -> str:
+def statement_text(text: str) -> str:
     text = text.strip().rstrip(";").rstrip()
     if not text:
         raise QueryError("There is no statement.", hint='Write one, such as activitylog sql "SELECT 1".')
@@ -59,7 +59,7 @@ def _statement(text: str) -> str:
     return text
 
 
-def _refuse_what_writes(text: str) -> None:
+def refuse_what_writes(text: str) -> None:
     """
     The engine's readonly setting lets through what writes outside of tables: OUTFILE, INSERT INTO FUNCTION, KILL.
 

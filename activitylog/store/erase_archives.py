@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from activitylog.store.archive import Archive, archives, count_rows, rewrite
-from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.file_engine import file_engine
 from activitylog.store.mentions import MentionsMode, erased_rows, holds_text, mentioned
 from activitylog.store.subject import Subject
 
@@ -66,8 +66,8 @@ def find_in_archives(paths: Sequence[Path], subject: Subject, mode: MentionsMode
     """
     if not paths:
         return []
-    with FileEngine() as engine:
-        found = [_found(engine, piece, subject, mode) for piece in _pieces(paths)]
+    with file_engine():
+        found = [_found(piece, subject, mode) for piece in _pieces(paths)]
     unnamed = [_unnamed(path) for folder in paths for path in sorted(folder.iterdir()) if path.is_dir()]
     return [one for one in [*found, *unnamed] if one.files or one.mentions or one.strays]
 
@@ -86,13 +86,13 @@ def erase_from_archives(paths: Sequence[Path], subject: Subject, mode: MentionsM
     files = rows = 0
     if not any(one.files or one.strays for one in found.values()):
         return files, rows
-    with FileEngine() as engine:
+    with file_engine():
         for piece in _pieces(paths):
             one = found.get(piece.path)
             if one is None or not (one.files or one.strays):
                 continue
             keep = f"NOT ({_condition(piece, subject, mode)})"
-            rows += rewrite(piece, keep=keep, parameters=subject.parameters, engine=engine)
+            rows += rewrite(piece, keep=keep, parameters=subject.parameters)
             files += one.files
     return files, rows
 
@@ -102,14 +102,11 @@ def _pieces(paths: Sequence[Path]) -> list[Archive]:
     return list({piece.path.resolve(): piece for path in paths for piece in archives(path)}.values())
 
 
-def _found(engine: FileEngine, piece: Archive, subject: Subject, mode: MentionsMode) -> ArchiveFound:
+def _found(piece: Archive, subject: Subject, mode: MentionsMode) -> ArchiveFound:
     condition = _condition(piece, subject, mode)
-    rows = [
-        count_rows(one, where=condition, parameters=subject.parameters, engine=engine)
-        for one in _single_files(piece)
-    ]
+    rows = [count_rows(one, where=condition, parameters=subject.parameters) for one in _single_files(piece)]
     kept = f"NOT ({condition}) AND {subject.within} AND ({mentioned(subject, 'text', _texts(piece))})"
-    mentions = count_rows(piece, where=kept, parameters=subject.parameters, engine=engine)
+    mentions = count_rows(piece, where=kept, parameters=subject.parameters)
     return ArchiveFound(piece.path, sum(n > 0 for n in rows), sum(rows), mentions, len(_strays(piece)))
 
 

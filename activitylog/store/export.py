@@ -24,8 +24,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from activitylog.exceptions import ConfigurationError, StoreError
 from activitylog.store.archive import Archive, archives
-from activitylog.store.archive.file_engine import FileEngine
-from activitylog.store.archive.rewrite import with_aliases
+from activitylog.store.archive.file_engine import FileEngine, file_engine
+from activitylog.store.archive.fingerprint import computed, names
+from activitylog.store.archive.reading import source
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.erase_archives import folders
 from activitylog.store.export_formats import ExportFormat, Hashed, Row, write_ndjson, write_parquet
@@ -190,7 +191,7 @@ def _events(client: Client, wanted: Wanted, paths: Sequence[Path], stack: ExitSt
     pieces = {piece.path.resolve(): piece for path in paths for piece in archives(path)}
     sources: list[tuple[str, Callable[[], Iterator[Row]]]] = [("", lambda: _from_table(client, wanted))]
     if pieces:
-        engine = stack.enter_context(FileEngine())
+        engine = stack.enter_context(file_engine())
         sources += [
             (piece.manifest.min_time, _from_file(engine, wanted, piece, path))
             for piece in pieces.values()
@@ -253,8 +254,11 @@ def _lines(stream: Any) -> Iterator[bytes]:
 
 
 def _from_file(engine: FileEngine, wanted: Wanted, piece: Archive, path: Path) -> Callable[[], Iterator[Row]]:
+    manifest = piece.manifest
+    columns = f"{names(manifest.columns)}{computed(manifest.aliases)}"
+    sql = wanted.select(f"(SELECT {columns} FROM {source(path, manifest.columns)})")  # noqa: S608 - quoted
+
     def pages() -> Iterator[Row]:
-        sql = wanted.select(with_aliases(piece.manifest, path))
         offset = 0
         while True:
             page = engine.rows(f"{sql} LIMIT {_PAGE_ROWS} OFFSET {offset}", wanted.parameters())

@@ -7,16 +7,17 @@ The order, for one partition, and why it is this one:
    all rows meanwhile.
 2. The files' rows are compared with the table's, by number and checksum. If rows came in the meantime, again.
 3. The manifest makes the piece exist. From here on the archive is whole, and nothing has left the table.
-4. ``MOVE PARTITION`` takes the partition out of the table in one step, into a table beside it. Rows that come later
-   form the partition anew and are touched by nothing: there is no moment between a last look and a drop.
+4. ``MOVE PARTITION`` takes the partition out of the table in one step, into a table beside it. Rows that come
+   later form the partition anew and are touched by nothing: there is no moment between a last look and a drop.
 5. What was moved is compared with what was written: the parts by the engine's own hashes, or, if they were merged
-   meanwhile, the rows by checksum. If a row slipped in before the move, the partition moves back, and it begins again.
+   meanwhile, the rows by checksum. If a row slipped in before the move, the partition moves back, and all begins
+   again.
 6. The record is written, and the partition is dropped in the table beside.
 
-Exporting from the table beside (moving first) would need no second look, but would hide the rows from queries as long
-as the export takes; here it is the time of two short statements. A run that is killed leaves a piece without a
-manifest (written again), a piece and the rows in the table (compared, not written again), or the partition in the
-table beside (dropped if the archive holds it, else moved back): see :mod:`~activitylog.store.archive.side_table`.
+Exporting from the table beside (moving first) would need no second look, but would hide the rows from queries for
+as long as the export takes; here it is the time of two short statements. A run that is killed leaves a piece
+without a manifest (written again), a piece and the rows in the table (compared, not written again), or the
+partition in the table beside (dropped if the archive holds it, else moved back): see ``side_table``.
 
 Roll-ups and counters stay as they are: they outlive the rows.
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -34,7 +35,7 @@ from activitylog._version import __version__
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import side_table
 from activitylog.store.archive.export import ROWS_PER_FILE, write_partition
-from activitylog.store.archive.file_engine import FileEngine
+from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_table
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import (
@@ -56,7 +57,6 @@ from activitylog.store.archive.presence import presence
 from activitylog.store.archive.reading import of_file
 from activitylog.store.archive.side_table import ARCHIVING
 from activitylog.store.archive.table import Partition, Parts, Table, describe, partitions, parts, record
-from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.migrations import MIGRATIONS_TABLE
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Outcome:
     What became of a partition.
 
     Attributes:
-        action: ``archived``: its rows are in the archive only; ``copied``: in the table, too; ``failed``: the table has
-            them, and the archive is as it was.
+        action: ``archived``: its rows are in the archive only; ``copied``: in the table, too; ``failed``: the
+            table has them, and the archive is as it was.
         pieces: names of the pieces that hold it.
         rows: of these.
         bytes: of their files.
@@ -116,7 +116,7 @@ def create(
     keep: bool = False,
     rows_per_file: int = ROWS_PER_FILE,
     take_over: bool = False,
-    progress: Callable[[Partition, int], None] = lambda partition, rows: None,
+    progress: Callable[[Partition, int], None] = lambda _partition, _rows: None,
 ) -> Iterator[Outcome]:
     """
     Archive the partitions whose newest event is older than a time.
@@ -131,8 +131,8 @@ def create(
         progress: told the partition and how many of its rows have been written.
 
     Yields:
-        What became of each partition, oldest first. Nothing happens before the first is asked for. A partition that
-        fails does not stop the others.
+        What became of each partition, oldest first. Nothing happens before the first is asked for. A partition
+        that fails does not stop the others.
 
     Raises:
         ArchiveError: the folder cannot be used, or somebody else is at work.
@@ -142,7 +142,7 @@ def create(
     folder = check_path(folder)
     table = describe(client)
     _make(folder)
-    with locked(folder), FileEngine() as engine:
+    with locked(folder), file_engine() as engine:
         side_table.recover(client, table, folder, archives(folder), force=take_over)
         run = _Run(client, engine, folder, table, rows_per_file, progress)
         for partition in partitions(client, before=before):
@@ -304,8 +304,9 @@ def _check_lossless(run: _Run, partition: str, path: Path, files: list[File], ro
     """
     if sum(file.rows for file in files) != rows.rows:
         return
+    time = tuple(column for column in run.table.columns if column.name == "Timestamp")
     for column in run.table.columns:
-        one = (column,)
+        one = time if column in time else (*time, column)
         where = "_partition_id = {partition:String}"
         table = of_table(run.client, run.table.name, one, where=where, parameters={"partition": partition})
         read = [of_file(run.engine, path / file.name, one) for file in files]
@@ -333,6 +334,3 @@ def _take_out(run: _Run, partition: str, pieces: list[Archive], before: Parts) -
         side_table.drop_partition(client, ARCHIVING, partition)
     finally:
         side_table.drop(client, ARCHIVING)
-
-
-__all__ = ["EVENTS_TABLE", "Outcome", "create"]

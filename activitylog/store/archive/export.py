@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive.file_engine import FileEngine
@@ -30,6 +30,7 @@ _SECOND: Final = 1_000_000_000
 #: Nanoseconds of the ranges into which a partition is cut; a finer one where a range has too many rows.
 _UNITS: Final = (3600 * _SECOND, 60 * _SECOND, _SECOND)
 _BLOCK: Final = 1 << 20
+_UNKNOWN_TYPE: Final = 50
 _NANOSECONDS: Final = "toUnixTimestamp64Nano(Timestamp)"
 _WHERE: Final = (
     "_partition_id = {partition:String} AND Timestamp >= fromUnixTimestamp64Nano({begin:Int64}, 'UTC') "
@@ -51,7 +52,7 @@ def write_partition(
     partition: str,
     *,
     rows_per_file: int = ROWS_PER_FILE,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] = lambda _rows: None,
 ) -> list[File]:
     """
     Write the rows of a partition into a folder, and read each file back.
@@ -84,7 +85,7 @@ def _stream(client: Client, target: Path, table: Table, parameters: dict[str, st
         f"SELECT {names(table.columns)} FROM {quoted(table.name)} WHERE {_WHERE} "  # noqa: S608 - quoted, ours
         f"ORDER BY {table.sorting_key or 'Timestamp'}"
     )
-    rows = client.raw_stream(sql, parameters=parameters, settings=_SETTINGS, fmt="Parquet")
+    rows = _asked(client, sql, parameters)
     try:
         with closing(rows), target.open("xb") as file:
             while block := rows.read(_BLOCK):
@@ -99,11 +100,25 @@ def _stream(client: Client, target: Path, table: Table, parameters: dict[str, st
         ) from error
 
 
+def _asked(client: Client, sql: str, parameters: dict[str, str | int]) -> Any:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        return client.raw_stream(sql, parameters=parameters, settings=_SETTINGS, fmt="Parquet")
+    except DatabaseError as error:
+        if error.code == _UNKNOWN_TYPE:
+            raise ArchiveError(
+                f"A column has a type that Parquet has not: {str(error).splitlines()[0][:300]}",
+                hint="Nothing was dropped. Change the column's type.",
+            ) from error
+        raise
+
+
 def _ranges(client: Client, table: Table, partition: str, most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of nanoseconds, one after the other, that hold all rows: at most ``most`` each, where it is possible."""
+    """Ranges of nanoseconds, one after the other, that hold all rows: at most ``most`` each, where possible."""
     begin, rows = None, 0
     end = _WHOLE[0]
-    for start, stop, count in _buckets(client, table, partition, most, 0, _WHOLE):
+    for start, stop, count in _buckets(client, table, partition, most=most):
         if begin is not None and rows + count > most:
             yield begin, end
             begin, rows = None, 0
@@ -114,7 +129,13 @@ def _ranges(client: Client, table: Table, partition: str, most: int) -> Iterator
 
 
 def _buckets(
-    client: Client, table: Table, partition: str, most: int, level: int, within: tuple[int, int]
+    client: Client,
+    table: Table,
+    partition: str,
+    *,
+    most: int,
+    level: int = 0,
+    within: tuple[int, int] = _WHOLE,
 ) -> Iterator[tuple[int, int, int]]:
     """Begin, end and number of rows of each unit of time that has any; cut finer where it has too many."""
     unit = _UNITS[level]
@@ -126,6 +147,6 @@ def _buckets(
     for bucket, count in counted:
         begin, end = max(bucket * unit, _WHOLE[0]), min((bucket + 1) * unit, _WHOLE[1])
         if count > most and level + 1 < len(_UNITS):
-            yield from _buckets(client, table, partition, most, level + 1, (begin, end))
+            yield from _buckets(client, table, partition, most=most, level=level + 1, within=(begin, end))
         else:
             yield begin, end, count

@@ -8,12 +8,14 @@ each; an answer is ``{"rows": [...]}`` or ``{"error": "..."}``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
-from types import TracebackType
 from typing import IO, Any, Final
 
 from activitylog.exceptions import ArchiveError, StoreError
@@ -23,6 +25,7 @@ _PROGRAM: Final = "from activitylog.store.archive.file_engine import serve; serv
 _SETTINGS: Final = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_parquet_compression_method": "zstd",
+    "output_format_parquet_row_group_size": 131_072,
     "input_format_parquet_allow_missing_columns": 0,
     "engine_file_truncate_on_insert": 0,
     "session_timezone": "UTC",
@@ -30,12 +33,7 @@ _SETTINGS: Final = {
 
 
 class FileEngine:
-    """
-    The engine, for a ``with`` block.
-
-    Raises:
-        StoreError: the embedded engine is not installed.
-    """
+    """The engine; :func:`file_engine` opens it. May be used by several threads."""
 
     def __init__(self) -> None:
         if find_spec("chdb") is None:
@@ -43,6 +41,7 @@ class FileEngine:
                 "Archives are read with the embedded engine, which is not installed (chDB, about 900 MB).",
                 hint="Run: pip install 'activitylog[embedded]'. Only this machine needs it, not the server.",
             )
+        self._lock = threading.Lock()
         self._process = subprocess.Popen(  # noqa: S603 - this Python, our program
             [sys.executable, "-c", _PROGRAM],
             stdin=subprocess.PIPE,
@@ -62,12 +61,7 @@ class FileEngine:
             ArchiveError: the engine refuses it, or died of it.
         """
         request = json.dumps({"sql": sql, "parameters": dict(parameters or {})}, default=str)
-        try:
-            _of(self._process.stdin).write(request.encode() + b"\n")
-            _of(self._process.stdin).flush()
-            line = _of(self._process.stdout).readline()
-        except BrokenPipeError:
-            line = b""
+        line = self._ask(request.encode() + b"\n")
         if not line:
             raise ArchiveError(f"The engine that reads Parquet files died (exit code {self._process.wait()}).")
         answer = json.loads(line)
@@ -76,19 +70,61 @@ class FileEngine:
         found: list[list[Any]] = answer["rows"]
         return found
 
+    def _ask(self, request: bytes) -> bytes:
+        with self._lock:
+            try:
+                _of(self._process.stdin).write(request)
+                _of(self._process.stdin).flush()
+                return _of(self._process.stdout).readline()
+            except BrokenPipeError:
+                return b""
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process.poll() is None
+
     def close(self) -> None:
-        """End the process. May be called twice."""
-        _of(self._process.stdin).close()
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):
+            _of(self._process.stdin).close()
         self._process.wait()
         _of(self._process.stdout).close()
 
-    def __enter__(self) -> FileEngine:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+@contextmanager
+def file_engine() -> Iterator[FileEngine]:
+    """
+    The engine, for as long as the ``with`` block lasts. Blocks within each other share one: whoever works on many
+    archives opens it around all of them, and pays once for the second that it takes to start.
+
+    Raises:
+        StoreError: the embedded engine is not installed.
+    """
+    engine = _enter()
+    try:
+        yield engine
+    finally:
+        _leave(engine)
+
+
+_lock: Final = threading.Lock()
+_users: Final[dict[FileEngine, int]] = {}
+
+
+def _enter() -> FileEngine:
+    with _lock:
+        engine = next((one for one in _users if one.alive), None) or FileEngine()
+        _users[engine] = _users.get(engine, 0) + 1
+        return engine
+
+
+def _leave(engine: FileEngine) -> None:
+    with _lock:
+        _users[engine] -= 1
+        if _users[engine] == 0:
+            del _users[engine]
+            engine.close()
 
 
 def _of(stream: IO[bytes] | None) -> IO[bytes]:

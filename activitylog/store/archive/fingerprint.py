@@ -1,9 +1,9 @@
 """
-What rows are, in three numbers: how many, and a checksum that does not depend on their order or on who computes it.
+What rows are, in two numbers: how many, and a checksum that depends neither on their order nor on who computes it.
 
-The checksum of a row is ``sipHash128`` over the row in the format RowBinary: exact to the bit (nanoseconds, NaN, the
-sign of zero, bytes that are no UTF-8), the same for a table and for a Parquet file, for any type of column. The
-checksum of many rows is the sum modulo 2^128: those of parts add up, and equal rows do not cancel out.
+The checksum of a row is ``sipHash128`` over the row in the format RowBinary: exact to the bit (nanoseconds, NaN,
+the sign of zero, bytes that are no UTF-8), the same for a table and for a Parquet file, for any type of column.
+The checksum of many rows is the sum modulo 2^128: those of parts add up, and equal rows do not cancel out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from activitylog.store.archive.manifest import NO_ROWS, Alias, Column
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+#: The first and the last time of rows, as a manifest has them, for SELECT.
+TIMES: Final = (
+    "if(count() = 0, '', replaceOne(toString(min(Timestamp), 'UTC'), ' ', 'T') || 'Z'), "
+    "if(count() = 0, '', replaceOne(toString(max(Timestamp), 'UTC'), ' ', 'T') || 'Z')"
+)
 _UNKNOWN_IDENTIFIER: Final = 47
 
 
@@ -66,22 +71,30 @@ def names(columns: Sequence[Column]) -> str:
     return ", ".join(quoted(column.name) for column in columns)
 
 
-def row_hash(columns: Sequence[Column]) -> str:
-    """The expression of a row's checksum, a UInt128."""
-    values = (
-        f"mapSort({quoted(column.name)})" if column.type.startswith("Map(") else quoted(column.name)
-        for column in columns
-    )
-    return f"reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {', '.join(values)})))"
+def computed(aliases: Sequence[Alias]) -> str:
+    """The columns that are computed, behind :func:`names`, for SELECT."""
+    return "".join(f", CAST({one.expression}, {text(one.type)}) AS {quoted(one.name)}" for one in aliases)
 
 
-def aggregates(columns: Sequence[Column]) -> str:
+def row_hash(columns: Sequence[Column], *, cast: bool = False) -> str:
+    """
+    The expression of a row's checksum, a UInt128.
+
+    Args:
+        cast: the table may have the columns with other types.
+    """
+    values = ", ".join(_value(column, cast) for column in columns)
+    return f"reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {values})))"
+
+
+def _value(column: Column, cast: bool) -> str:
+    value = f"CAST({quoted(column.name)}, {text(column.type)})" if cast else quoted(column.name)
+    return f"mapSort({value})" if column.type.startswith("Map(") else value
+
+
+def aggregates(columns: Sequence[Column], *, cast: bool = False) -> str:
     """The four values of a fingerprint, for SELECT."""
-    return (
-        f"count(), lower(hex(sum({row_hash(columns)}))), "
-        "if(count() = 0, '', replaceOne(toString(min(Timestamp), 'UTC'), ' ', 'T') || 'Z'), "
-        "if(count() = 0, '', replaceOne(toString(max(Timestamp), 'UTC'), ' ', 'T') || 'Z')"
-    )
+    return f"count(), lower(hex(sum({row_hash(columns, cast=cast)}))), {TIMES}"
 
 
 def from_row(row: Sequence[Any]) -> Fingerprint:
@@ -97,16 +110,22 @@ def of_table(
     *,
     where: str = "1",
     parameters: Mapping[str, Any] | None = None,
+    cast: bool = False,
 ) -> Fingerprint:
     """
     The fingerprint of rows in a table, as of one moment.
+
+    Args:
+        where: which rows; all by default.
+        parameters: of ``where``.
+        cast: the table may have the columns with other types.
 
     Raises:
         ArchiveError: the table lacks one of the columns.
     """
     from clickhouse_connect.driver.exceptions import DatabaseError
 
-    sql = f"SELECT {aggregates(columns)} FROM {quoted(table)} WHERE {where}"  # noqa: S608 - quoted, ours
+    sql = f"SELECT {aggregates(columns, cast=cast)} FROM {quoted(table)} WHERE {where}"  # noqa: S608 - quoted, ours
     try:
         return from_row(client.query(sql, parameters=dict(parameters or {})).result_rows[0])
     except DatabaseError as error:

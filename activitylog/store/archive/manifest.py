@@ -255,7 +255,7 @@ def _parse(document: dict[str, Any]) -> Manifest:
 
 def write(path: Path, manifest: Manifest) -> Archive:
     """
-    Make the manifest the piece's, in one step that a crash leaves undone or done; then remove what it does not name.
+    Make the manifest the piece's, in one step that a crash leaves undone or done; then remove what it lacks.
 
     The files that it names must be on disk and synced.
     """

@@ -36,9 +36,14 @@ def presence(
         return "none" if rows.rows == 0 else "all"
     hashes = _sample(engine, piece)
     found = _found(client, table, piece, hashes) if hashes else 0
+    return as_presence(len(hashes), found)
+
+
+def as_presence(looked_for: int, found: int) -> Presence:
+    """In words."""
     if found == 0:
         return "none"
-    return "all" if found == len(hashes) else "some"
+    return "all" if found == looked_for else "some"
 
 
 def _sample(engine: FileEngine, piece: Archive) -> list[int]:
@@ -57,8 +62,15 @@ def _sample(engine: FileEngine, piece: Archive) -> list[int]:
 def _found(client: Client, table: str, piece: Archive, hashes: list[int]) -> int:
     columns = piece.manifest.columns
     sql = (
-        f"SELECT uniqExact(h) FROM (SELECT {row_hash(columns)} AS h FROM {quoted(table)} "  # noqa: S608
-        "WHERE _partition_id = {partition:String}) WHERE has({hashes:Array(UInt128)}, h)"
+        f"SELECT uniqExact(h) FROM (SELECT {row_hash(columns, cast=True)} AS h FROM {quoted(table)} "  # noqa: S608
+        "WHERE Timestamp BETWEEN {first:DateTime64(9, 'UTC')} AND {last:DateTime64(9, 'UTC')}) "
+        "WHERE has({hashes:Array(UInt128)}, h)"
     )
-    found = client.query(sql, parameters={"partition": piece.manifest.partition, "hashes": hashes}).result_rows
+    times = {"first": _time(piece.manifest.min_time), "last": _time(piece.manifest.max_time)}
+    found = client.query(sql, parameters={**times, "hashes": hashes}).result_rows
     return int(found[0][0])
+
+
+def _time(text: str) -> str:
+    """A manifest's time as the engine takes it."""
+    return text.replace("T", " ").removesuffix("Z")

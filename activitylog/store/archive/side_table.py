@@ -2,8 +2,8 @@
 Tables of the same structure as the table of events, between which whole partitions move.
 
 ``ALTER TABLE ... MOVE PARTITION ... TO TABLE`` takes the parts that are there at one moment, by hard links, and
-fires no view. Killed in the middle it leaves parts in both tables, never in none (the target is committed first). So
-whatever is found in a side table is compared with the table, row by row, before anything is moved or dropped.
+fires no view. Killed in the middle it leaves parts in both tables, never in none (the target is committed first).
+So whatever is found in a side table is compared with the table, row by row, before anything is moved or dropped.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive.fingerprint import EMPTY, Fingerprint, of_partition, quoted, row_hash, text
 from activitylog.store.archive.manifest import Archive, Column
+from activitylog.store.archive.presence import Presence, as_presence
 from activitylog.store.archive.reading import fingerprint
 from activitylog.store.archive.table import Table, record, recorded
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 ARCHIVING: Final = "activity_events_archiving"
 #: Where a partition is before it comes back.
 RESTORING: Final = "activity_events_restoring"
-
-Presence = Literal["all", "none", "some"]
 
 #: Rows of a part that are compared; of a larger part a sample, chosen by the rows' hashes.
 _COMPARED_ROWS: Final = 100_000
@@ -109,9 +108,12 @@ def check_abandoned(client: Client, side: str, *, force: bool = False) -> None:
     )
 
 
-def remove_copies(client: Client, side: str, table: Table, partition: str) -> None:
+def remove_copies(client: Client, side: str, table: Table, partition: str) -> int:
     """
     Remove from a side table the parts whose rows the table has, too: what a move that was killed left in both.
+
+    Returns:
+        How many parts that were.
 
     Raises:
         ArchiveError: the table has some rows of a part and others not.
@@ -122,6 +124,7 @@ def remove_copies(client: Client, side: str, table: Table, partition: str) -> No
         "AND partition_id = {partition:String} AND active AND rows > 0",
         parameters={"table": side, "partition": partition},
     ).result_rows
+    removed = 0
     for part, rows in found:
         presence = _presence(client, side, table.name, shared, part=part, rows=rows, partition=partition)
         if presence == "some":
@@ -131,6 +134,8 @@ def remove_copies(client: Client, side: str, table: Table, partition: str) -> No
             )
         if presence == "all":
             client.command(f"ALTER TABLE {quoted(side)} DROP PART {text(str(part))}")
+            removed += 1
+    return removed
 
 
 def _presence(
@@ -139,28 +144,21 @@ def _presence(
     """How many rows of a side table's part the table has."""
     hashes = f"SELECT {row_hash(columns)} AS h FROM"
     every = max(1, rows // _COMPARED_ROWS)
+    theirs = f"{hashes} {quoted(name)} WHERE _partition_id = {{partition:String}} AND h % {every} = 0"
+    ours = f"{hashes} {quoted(side)} WHERE _part = {{part:String}} AND h % {every} = 0"
     total, there = client.query(
-        f"SELECT count(), countIf(h IN ({hashes} {quoted(name)} WHERE _partition_id = {{partition:String}} "  # noqa: S608
-        f"AND h % {every} = 0)) FROM ({hashes} {quoted(side)} WHERE _part = {{part:String}}) WHERE h % {every} = 0",
+        f"SELECT count(), countIf(h IN ({theirs})) FROM ({ours})",  # noqa: S608 - quoted, ours
         parameters={"partition": partition, "part": part},
     ).result_rows[0]
-    return _as_presence(int(total), int(there))
-
-
-def _as_presence(total: int, there: int) -> Presence:
-    if there == 0:
-        return "none"
-    return "all" if there == total else "some"
+    return as_presence(int(total), int(there))
 
 
 def _shared_columns(client: Client, side: str, table: Table) -> tuple[Column, ...]:
     """The columns of the table that a side table of an earlier run has."""
-    found: list[tuple[Any, ...]] = list(
-        client.query(
-            "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
-            parameters={"table": side},
-        ).result_rows
-    )
+    found = client.query(
+        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
+        parameters={"table": side},
+    ).result_rows
     names = {str(name) for (name,) in found}
     return tuple(column for column in table.columns if column.name in names)
 
@@ -227,7 +225,7 @@ def _owner() -> str:
 
 
 def _start_of(pid: str) -> str:
-    """When a process of this machine began, in ticks since it was booted: its id alone may be somebody else's now."""
+    """When a process of this machine began, in ticks since it was booted: its id may be another one's by now."""
     try:
         return Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, ValueError):

@@ -80,7 +80,7 @@ def describe(client: Client, name: str = EVENTS_TABLE) -> Table:
     if not engine.endswith("MergeTree"):
         raise ArchiveError(
             f"{name} is a table of the engine {engine}, which holds no partitions.",
-            hint="On a cluster archive each shard: give the URL of one of its servers and the database of its table.",
+            hint="On a cluster archive shard by shard: name a server of it, and the database with its own table.",
         )
     columns, aliases = stored_columns(client, name)
     computed = client.query(
@@ -112,7 +112,7 @@ def partitions(client: Client, *, before: datetime, table: str = EVENTS_TABLE) -
         "AND table = {table:String} AND active GROUP BY partition_id",
         parameters={"table": table},
     ).result_rows
-    on_disk = dict(sizes)
+    on_disk = {str(id_): int(size) for id_, size in sizes}
     return [Partition(id_, rows, on_disk.get(id_, 0), first, last) for id_, rows, first, last in found]
 
 
@@ -135,9 +135,10 @@ def record(client: Client, action: str, archive: Archive) -> None:
     """
     manifest = archive.manifest
     client.command(
-        f"INSERT INTO {RECORD_TABLE} (Action, Partition, Folder, Piece, RowCount, Bytes, Checksum, MinTime, MaxTime) "
-        "SELECT {action:String}, {partition:String}, {folder:String}, {piece:String}, {rows:UInt64}, {bytes:UInt64}, "
-        "{checksum:String}, {min:String}, {max:String}",
+        f"INSERT INTO {RECORD_TABLE} "
+        "(Action, Partition, Folder, Piece, RowCount, Bytes, Checksum, MinTime, MaxTime) "
+        "SELECT {action:String}, {partition:String}, {folder:String}, {piece:String}, {rows:UInt64}, "
+        "{bytes:UInt64}, {checksum:String}, {min:String}, {max:String}",
         parameters={
             "action": action,
             "partition": manifest.partition,
