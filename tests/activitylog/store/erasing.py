@@ -63,8 +63,8 @@ def hourly(client: Any) -> list[Any]:
 def hourly_from_events(client: Any) -> list[Any]:
     """The same, counted from the events that are there."""
     rows = client.query(
-        "SELECT toStartOfHour(toDateTime(Timestamp, 'UTC')) AS Hour, TenantId, EventName, count(), sum(EventCount) "
-        f"FROM {EVENTS_TABLE} GROUP BY ALL ORDER BY ALL"
+        "SELECT toStartOfHour(toDateTime(Timestamp, 'UTC')) AS Hour, TenantId, EventName, count(), "
+        f"sum(EventCount) FROM {EVENTS_TABLE} GROUP BY ALL ORDER BY ALL"
     ).result_rows
     return list(rows)
 

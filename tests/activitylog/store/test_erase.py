@@ -66,7 +66,11 @@ class TestErase:
         insert(store, hers)
         record = erase(store, ANN, reason="request 7")
         assert record is not None
-        assert (record.state, record.kind, dict(record.table_rows)) == ("finished", "actor", {EVENTS_TABLE: 2, DAILY: 2})
+        assert (record.state, record.kind, dict(record.table_rows)) == (
+            "finished",
+            "actor",
+            {EVENTS_TABLE: 2, DAILY: 2},
+        )
         assert stored(store) == expected
         assert daily(store) == daily_from_events(store)
         assert [sum(row[3] for row in rows) for rows in (counted, hourly(store))] == [4, 6]
@@ -83,7 +87,9 @@ class TestErase:
         """Events, both roll-ups and the counters of the tenant; nothing of another one."""
         insert(store, [event("2026-01-05 10:00:00", "user:ann", TenantId=tenant) for tenant in ("", "t", "T")])
         for tenant in ("t", "T"):
-            store.command(f"INSERT INTO {COUNTERS_TABLE} (Minute, TenantId, EventCount) VALUES (now(), '{tenant}', 3)")
+            store.command(
+                f"INSERT INTO {COUNTERS_TABLE} (Minute, TenantId, EventCount) VALUES (now(), '{tenant}', 3)"
+            )
         record = erase(store, subject(tenant="t"))
         assert record is not None
         assert dict(record.table_rows) == {EVENTS_TABLE: 1, DAILY: 1, HOURLY: 1, COUNTERS_TABLE: 1}
@@ -104,13 +110,17 @@ class TestErase:
         insert(store, [event("2026-01-05 10:00:00", "user:ann-unique", "thing:1", BodyTemplate="\x01 did \x02")])
         erase(store, subject(actor="user:ann-unique"))
         assert naming(store, "ann-unique") == []
-        commands = store.query("SELECT command FROM system.mutations WHERE database = currentDatabase()").result_rows
+        commands = store.query(
+            "SELECT command FROM system.mutations WHERE database = currentDatabase()"
+        ).result_rows
         assert [command for (command,) in commands if "ann-unique" in command] == []
         assert store.query(f"SELECT count() FROM {ERASING_TABLE}").result_rows == [(0,)]
 
     def test_rows_that_a_lightweight_delete_has_marked(self, store: Any) -> None:
         """They are on disk and no mutation sees them; they go, too, and marked rows of others are none of ours."""
-        insert(store, [event(f"2026-01-05 10:00:0{n}", f"user:{name}") for n, name in enumerate(["ann", "ann", "bo"])])
+        insert(
+            store, [event(f"2026-01-05 10:00:0{n}", f"user:{name}") for n, name in enumerate(["ann", "ann", "bo"])]
+        )
         store.command(f"DELETE FROM {EVENTS_TABLE} WHERE ActorId = 'ann' AND Timestamp = '2026-01-05 10:00:00'")
         assert plan(store, ANN).found[0] == Found(
             EVENTS_TABLE, "202601", 2, 1, "2026-01-05 10:00:00.000000000", "2026-01-05 10:00:01.000000000"
@@ -121,7 +131,14 @@ class TestErase:
 
     def test_old_parts_are_removed_from_disk(self, store: Any) -> None:
         """The embedded engine would keep them until it has other work."""
-        insert(store, [event(f"2026-{month:02d}-05 10:00:00", name) for month in range(1, 9) for name in ("user:ann", "a:b")])
+        insert(
+            store,
+            [
+                event(f"2026-{month:02d}-05 10:00:00", name)
+                for month in range(1, 9)
+                for name in ("user:ann", "a:b")
+            ],
+        )
         erase(store, ANN)
         parts = "SELECT count() FROM system.parts WHERE database = currentDatabase() AND NOT active AND rows > 0"
         assert store.query(f"{parts} AND table IN ('{EVENTS_TABLE}', '{DAILY}')").result_rows == [(0,)]
@@ -300,7 +317,9 @@ class TestAnyHistory:
 
     @given(history=histories())
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    def test_exactly_the_other_rows_remain(self, store: Any, history: tuple[list[dict[str, Any]], Subject]) -> None:
+    def test_exactly_the_other_rows_remain(
+        self, store: Any, history: tuple[list[dict[str, Any]], Subject]
+    ) -> None:
         """Byte for byte; and the roll-ups are those of what remains, where they can tell."""
         events, whom = history
         for table in (EVENTS_TABLE, DAILY, HOURLY, ERASURES_TABLE):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,8 +13,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-#: Runs in a process of its own: a store in a folder, and an erasure that is killed before or after the first call of
-#: a function, or not at all.
+#: Runs in a process of its own: a store in a folder, and an erasure that is killed before or after the first call
+#: of a function, or not at all.
 _PROGRAM: Final = """
 import json, os, signal, sys
 from dataclasses import asdict
@@ -57,7 +56,9 @@ print(json.dumps({
     "naming": naming(client, "ann-1"),
     "others": stored(client).count(b"\\tbo\\t"),
     "begun_rows": client.query("SELECT countIf(State = 'begun') FROM activity_erasures").result_rows[0][0],
-    "records": [[one.state, one.table_rows, one.archive_files, one.archive_rows, one.reason] for one in erasures(client)],
+    "records": [
+        [one.state, one.table_rows, one.archive_files, one.archive_rows, one.reason] for one in erasures(client)
+    ],
 }))
 """
 
@@ -65,9 +66,12 @@ print(json.dumps({
 def run(tmp_path: Path, kill: tuple[str, str, str] | None) -> subprocess.CompletedProcess[str]:
     job = {"store": str(tmp_path / "store"), "archive": str(tmp_path / "archive"), "kill": kill}
     return subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps(job)], capture_output=True, text=True, check=False, timeout=120,
-        env=dict(os.environ),
-    )  # fmt: skip
+        [sys.executable, "-c", _PROGRAM, json.dumps(job)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 class TestKilled:
@@ -101,5 +105,10 @@ class TestKilled:
             "begun_rows": 0,
             "records": [["finished", rows, 3, 6, "request 7"]],
         }
-        data = (path.read_bytes() for name in ("store", "archive") for path in (tmp_path / name).rglob("*") if path.is_file())
+        data = (
+            path.read_bytes()
+            for name in ("store", "archive")
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        )
         assert not any(b"ann-1" in content for content in data)

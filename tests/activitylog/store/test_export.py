@@ -8,6 +8,7 @@ import json
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from tests.activitylog.store.erasing import event, insert
 
 ANN = subject(actor="user:ann")
 EVENTS = [
-    event("2026-02-05 10:00:00.000000001", "user:ann", "doc:1", "list:x", TenantId="t", BodyTemplate="\x01 \"did\" \x02\n"),
+    event(
+        "2026-02-05 10:00:00.000000001",
+        "user:ann",
+        "doc:1",
+        "list:x",
+        TenantId="t",
+        BodyTemplate='\x01 "did" \x02\n',
+    ),
     event("2026-01-05 10:00:00.123456789", "user:ann", Attributes={"größe": "1"}, SampleWeight=2.5, EventCount=2),
     event("2026-03-05 10:00:00", "user:bo", "user:ann", Outcome="denied"),
     event("2026-03-05 10:00:00", "user:anna"),
@@ -117,7 +125,8 @@ class TestExport:
             assert row == line
 
     @pytest.mark.slow
-    def test_from_table_and_archives(self, store: Any, tmp_path: Path, _engine: None) -> None:
+    @pytest.mark.usefixtures("_engine")
+    def test_from_table_and_archives(self, store: Any, tmp_path: Path) -> None:
         """The same lines as before archiving; what is in both places is given once, what is twice in one twice."""
         insert(store, EVENTS[:1])
         before = exported(store, about=True)
@@ -149,7 +158,8 @@ class TestExportFile:
 
     def test_a_break_leaves_nothing(self, store: Any, tmp_path: Path) -> None:
         """An answer that ends in the middle is no file, and no half of one."""
-        store.command(f"ALTER TABLE {EVENTS_TABLE} MODIFY COLUMN Body String ALIAS throwIf(toString(Outcome) = 'success', 'x')::String")
+        body = "throwIf(toString(Outcome) = 'success', 'x')::String"
+        store.command(f"ALTER TABLE {EVENTS_TABLE} MODIFY COLUMN Body String ALIAS {body}")
         with pytest.raises(Exception, match="x"):
             export_file(store, Wanted(subject=ANN), tmp_path / "ann.ndjson")
         assert list(tmp_path.iterdir()) == []
@@ -167,7 +177,7 @@ class TestMerged:
     def test_is_sorted_and_whole(self, sources: list[list[str]]) -> None:
         """Every row of every source, in order."""
         rows = [sorted([text, "", 0] for text in source) for source in sources]
-        opened = [(source[0][0] if source else "", lambda source=source: iter(source)) for source in rows]
+        opened = [(source[0][0] if source else "", partial(iter, source)) for source in rows]
         found = [row for _, _, row in merged(opened)]
         assert found == sorted(row for source in rows for row in source)
 
@@ -179,6 +189,6 @@ class TestMerged:
             opened.append(name)
             yield [name, "", 0]
 
-        rows = merged([(name, lambda name=name: source(name)) for name in ("3", "1", "2")])
+        rows = merged([(name, partial(source, name)) for name in ("3", "1", "2")])
         next(rows)
         assert opened == ["1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError
@@ -69,12 +69,17 @@ class TestNamedIn:
 class TestWordPattern:
     """``word_pattern``: the same for the engine."""
 
+    @pytest.fixture
+    def engine(self, _chdb_engine: Any) -> Any:
+        return _chdb_engine
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(id_=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12))
-    def test_finds_itself_and_no_longer_word(self, _chdb_engine: Any, id_: str) -> None:
+    def test_finds_itself_and_no_longer_word(self, engine: Any, id_: str) -> None:
         """Any id is found between blanks and at both ends, and never as a piece of a longer word."""
         sql = (
             "SELECT match({id:String}, {word:String}), match(concat('x ', {id:String}, '. y'), {word:String}), "
             "match(concat('9', {id:String}), {word:String}), match(concat({id:String}, 'z'), {word:String})"
         )
         values = {"id": id_, "word": word_pattern(id_)}
-        assert _chdb_engine.query(sql, parameters=values).result_rows == [(1, 1, 0, 0)]
+        assert engine.query(sql, parameters=values).result_rows == [(1, 1, 0, 0)]
