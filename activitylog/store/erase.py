@@ -6,6 +6,9 @@ server keeps holds the subject: mutations find it in a table in memory, and what
 Of an actor or an object the counts by hour stay as they are: those rows hold no person. Of an object the counts
 by actor stay, too.
 
+On replicated tables the mutation waits for the replica that answers, and its text, which Keeper keeps until 100
+newer ones are finished, names the subject: the proof says so.
+
 Crash-safe: a run that was killed leaves the rows, some of them or none, and its record as ``begun``. Run again, it
 erases what is left and completes the record. What arrives later (spools, Collectors) is found by running it again.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -95,11 +98,12 @@ def _erase_from(
 ) -> None:
     hidden = [part.partition for part in find(client, table, subject, mode) if part.hidden]
     apply_deleted_mask(client, table, hidden, progress=progress)
-    condition = _from_memory(condition_in(client, table, subject, mode), run)
+    condition = condition_in(client, table, subject, mode)
+    statement = deletion(condition, subject, run, replicated=_is_replicated(client, table))
     for _ in range(_MOST_ROUNDS):
         if not find(client, table, subject, mode):
             return
-        rewrite(client, table, f"DELETE WHERE {condition}", mark=str(run), progress=progress)
+        rewrite(client, table, *statement, mark=str(run), progress=progress)
     raise StoreError(
         f"Rows of the subject arrive in {table} as fast as they are erased.",
         hint="Stop what sends them (applications, Collectors, spools), then run this again.",
@@ -119,7 +123,22 @@ def _named_in_memory(client: Client, subject: Subject) -> Iterator[uuid.UUID]:
         client.command(f"ALTER TABLE {ERASING_TABLE} DELETE WHERE Run = '{run}'")
 
 
-def _from_memory(condition: str, run: uuid.UUID) -> str:
-    """The condition with each parameter as a subquery: what the list of mutations keeps then names nobody."""
+def deletion(
+    condition: str, subject: Subject, run: uuid.UUID, *, replicated: bool
+) -> tuple[str, Mapping[str, str]]:
+    """
+    The command that deletes rows, and its parameters.
+
+    Each parameter of the condition becomes a subquery, so the list of mutations, which is kept, names nobody.
+    Every replica executes a mutation on its own, and has no such table: there the values are written out.
+    """
+    if replicated:
+        return f"DELETE WHERE ({condition}) AND '{run}' != ''", subject.parameters
     found = rf"(SELECT Value FROM {ERASING_TABLE} WHERE Run = '{run}' AND Name = '\1')"  # noqa: S608 - a UUID
-    return _PARAMETER.sub(found, condition)
+    return f"DELETE WHERE {_PARAMETER.sub(found, condition)}", {}
+
+
+def _is_replicated(client: Client, table: str) -> bool:
+    sql = "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
+    engine = str(client.query(sql, parameters={"table": table}).result_rows[0][0])
+    return engine.startswith(("Replicated", "Shared"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,12 +59,21 @@ class Inactive:
     until: int
 
 
-def rewrite(client: Client, table: str, command: str, *, mark: str, progress: Progress | None = None) -> None:
+def rewrite(
+    client: Client,
+    table: str,
+    command: str,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    mark: str,
+    progress: Progress | None = None,
+) -> None:
     """
     Run a mutation to its end.
 
     Args:
-        command: what follows ``ALTER TABLE name``; without values of anybody's: it stays in the list of mutations.
+        command: what follows ``ALTER TABLE name``. It stays in the list of mutations, its parameters written out.
+        parameters: of the command.
         mark: a text of the command that no other one has.
         progress: told while it runs.
 
@@ -74,8 +83,8 @@ def rewrite(client: Client, table: str, command: str, *, mark: str, progress: Pr
     """
     client.command(
         f"ALTER TABLE {table} {command}",
-        # Replicated tables refuse subqueries otherwise.
-        settings={"mutations_sync": 0, "allow_nondeterministic_mutations": 1},
+        parameters=dict(parameters or {}),
+        settings={"mutations_sync": 0, "log_queries": 0},
     )
     _wait(client, table, mark, progress)
 

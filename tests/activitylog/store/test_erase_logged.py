@@ -1,4 +1,4 @@
-"""The server's own log of statements: an erasure leaves nothing of the person in it, and finds what others left."""
+"""The server's own log of statements: an erasure names nobody in it, and finds what others left there."""
 
 from __future__ import annotations
 

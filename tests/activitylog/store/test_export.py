@@ -176,8 +176,8 @@ class TestMerged:
     @given(sources=st.lists(st.lists(st.integers(0, 30).map(lambda n: f"{n:02d}"))))
     def test_is_sorted_and_whole(self, sources: list[list[str]]) -> None:
         """Every row of every source, in order."""
-        rows = [sorted([text, "", 0] for text in source) for source in sources]
-        opened = [(source[0][0] if source else "", partial(iter, source)) for source in rows]
+        rows: list[list[list[Any]]] = [sorted([text, "", 0] for text in source) for source in sources]
+        opened = [(str(source[0][0]) if source else "", partial(iter, source)) for source in rows]
         found = [row for _, _, row in merged(opened)]
         assert found == sorted(row for source in rows for row in source)
 
