@@ -26,6 +26,7 @@ Progress = Callable[[str, int], None]
 _SHORTEST_POLL_SECONDS: Final = 0.02
 _LONGEST_POLL_SECONDS: Final = 2.0
 _CLEANUP_SECONDS: Final = 30.0
+_MANY_PARTITIONS: Final = 10
 _LIFETIME: Final = re.compile(r"old_parts_lifetime = (\d+)")
 _UNFINISHED: Final = """
 SELECT sum(parts_to_do), any(latest_fail_reason), any(mutation_id), count() FROM system.mutations
@@ -122,14 +123,11 @@ def apply_deleted_mask(
     Args:
         partitions: ids of the partitions that have such rows.
     """
-    for partition in partitions:
-        rewrite(
-            client,
-            table,
-            f"APPLY DELETED MASK IN PARTITION ID '{_partition(partition)}'",
-            mark="APPLY DELETED MASK",
-            progress=progress,
-        )
+    places = [f" IN PARTITION ID '{_partition(partition)}'" for partition in partitions]
+    # One mutation goes over all parts in about the time of some that go over one partition each.
+    for place in places if len(places) < _MANY_PARTITIONS else [""]:
+        mark = f"APPLY DELETED MASK{place}"
+        rewrite(client, table, mark, mark=mark, progress=progress)
 
 
 def _partition(partition: str) -> str:

@@ -131,6 +131,21 @@ class TestErase:
         assert b"ann" not in stored(store)
         assert b"bo" in stored(store)
 
+    @pytest.mark.slow
+    def test_marked_rows_of_many_partitions(self, store: Any) -> None:
+        """One statement for all of them."""
+        insert(
+            store,
+            [event(f"2026-{n:02d}-05 10:00:00", f"user:{who}") for n in range(1, 13) for who in ("ann", "bo")],
+        )
+        store.command(f"DELETE FROM {EVENTS_TABLE} WHERE ActorId = 'ann'")
+        erase(store, ANN)
+        assert b"ann" not in stored(store)
+        applied = (
+            "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND command LIKE '%MASK%'"
+        )
+        assert store.query(applied).result_rows == [(1,)]
+
     def test_old_parts_are_removed_from_disk(self, store: Any) -> None:
         """The embedded engine would keep them until it has other work."""
         insert(
