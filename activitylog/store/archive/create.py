@@ -44,10 +44,12 @@ from activitylog.store.archive.manifest import (
     Archive,
     File,
     Manifest,
-    archives,
     check_path,
     clear,
+    mark_unfinished,
     next_path,
+    pieces_of,
+    read,
     remove,
     remove_leftovers,
     sync_folder,
@@ -143,7 +145,7 @@ def create(
     table = describe(client)
     _make(folder)
     with locked(folder), file_engine() as engine:
-        side_table.recover(client, table, folder, archives(folder), force=take_over)
+        side_table.recover(client, table, folder, force=take_over)
         run = _Run(client, engine, folder, table, rows_per_file, progress)
         for partition in partitions(client, before=before):
             try:
@@ -202,9 +204,7 @@ def _pieces_in_table(run: _Run, partition: str, rows: Fingerprint) -> list[Archi
         ArchiveError: of one it has some rows and others not; which are right nobody can tell.
     """
     held = []
-    for piece in archives(run.folder):
-        if piece.manifest.partition != partition:
-            continue
+    for piece in pieces_of(run.folder, partition):
         found = presence(run.client, run.engine, run.table.name, piece, rows)
         if found == "some":
             raise ArchiveError(
@@ -249,9 +249,11 @@ def _write(run: _Run, partition: Partition, replaced: list[Archive]) -> tuple[Ar
 @contextmanager
 def _cleared(path: Path) -> Iterator[None]:
     """A folder for a piece, without what a killed run left; after an error it is as it was."""
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o750, exist_ok=True)
     sync_folder(path.parent)
     _remove_unnamed(path)
+    if not (path / MANIFEST).exists():
+        mark_unfinished(path)
     try:
         yield
     except BaseException:
@@ -263,7 +265,7 @@ def _cleared(path: Path) -> Iterator[None]:
 
 def _remove_unnamed(path: Path) -> None:
     if (path / MANIFEST).exists():
-        remove_leftovers(archives(path)[0])
+        remove_leftovers(read(path))
     else:
         clear(path)
 

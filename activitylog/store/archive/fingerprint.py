@@ -123,18 +123,30 @@ def of_table(
     Raises:
         ArchiveError: the table lacks one of the columns.
     """
+    sql = f"SELECT {aggregates(columns, cast=cast)} FROM {quoted(table)} WHERE {where}"  # noqa: S608 - quoted, ours
+    return from_row(ask(client, table, sql, parameters or {}))
+
+
+def ask(client: Client, table: str, sql: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    """
+    One row about a table.
+
+    Raises:
+        ArchiveError: the table lacks one of the columns.
+    """
     from clickhouse_connect.driver.exceptions import DatabaseError
 
-    sql = f"SELECT {aggregates(columns, cast=cast)} FROM {quoted(table)} WHERE {where}"  # noqa: S608 - quoted, ours
     try:
-        return from_row(client.query(sql, parameters=dict(parameters or {})).result_rows[0])
+        row: Sequence[Any] = client.query(sql, parameters=dict(parameters)).result_rows[0]
     except DatabaseError as error:
         if error.code == _UNKNOWN_IDENTIFIER:
+            reason = str(error).partition(" In scope ")[0].splitlines()[0][:200]
             raise ArchiveError(
-                f"The table {table} lacks a column that the archive has: {str(error).splitlines()[0][:200]}",
-                hint="Add the column again, or work on a table beside: `archive restore --into TABLE`.",
+                f"The table {table} lacks a column that the archive has: {reason}",
+                hint="Add the column again, or restore beside: --into TABLE.",
             ) from error
         raise
+    return row
 
 
 def of_partition(client: Client, table: str, columns: Sequence[Column], partition: str) -> Fingerprint:

@@ -10,10 +10,12 @@ What an archive is on disk: a folder a partition, Parquet files in it, and a man
         0002.5f0c9d.parquet
       202401.2/                   rows of the same partition that came after the first piece was taken
 
-A piece exists when its manifest does; Parquet files that no manifest names are what a killed process left. Files
+A piece exists when its manifest does; Parquet files that it does not name are what a killed process left. Files
 are written under a name of their own, synced, and only then named by a manifest, which is replaced as a whole
 (temporary file, fsync, rename, fsync of the folder). So a piece is whole or it is not there, and a rewritten one
-is the old one or the new one. Nothing here says whether the rows are also in the table: the table is asked.
+is the old one or the new one. A folder that is being written says so by a file ``unfinished``: one that has
+neither that nor a manifest has lost its manifest, and nobody writes there or clears it. Nothing here says whether
+the rows are also in the table: the table is asked.
 
 The manifest, version 1, is JSON in UTF-8:
 
@@ -55,12 +57,14 @@ from activitylog.exceptions import ArchiveError
 FORMAT: Final = "activitylog archive"
 VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
+UNFINISHED: Final = "unfinished"
 #: The checksum of no rows.
 NO_ROWS: Final = "0" * 32
 
 _PIECE: Final = re.compile(r"([0-9A-Za-z_-]+)(?:\.([0-9]+))?")
 #: Names of files that this package writes, finished or not.
-_OURS: Final = re.compile(r"[0-9]{4,}\.[0-9a-f]{6}\.parquet|manifest\.json\.tmp")
+_OURS: Final = re.compile(r"[0-9]{4,}\.[0-9a-f]{6}\.parquet|manifest\.json\.tmp|unfinished")
+_PARQUET: Final = re.compile(r"[0-9]{4,}\.[0-9a-f]{6}\.parquet")
 _GLOB: Final = re.compile(r"[*?{}\[\]]")
 
 
@@ -168,6 +172,17 @@ def archives(folder: Path) -> list[Archive]:
     return [read(path) for path in piece_folders(folder) if (path / MANIFEST).exists()]
 
 
+def pieces_of(folder: Path, partition: str) -> list[Archive]:
+    """
+    The pieces of one partition, in order; reads no other manifest.
+
+    Raises:
+        ArchiveError: as :func:`archives`.
+    """
+    paths = (path for path in piece_folders(folder) if partition_of(path) == partition)
+    return [read(path) for path in paths if (path / MANIFEST).exists()]
+
+
 def piece_folders(folder: Path) -> list[Path]:
     """Folders that are named as pieces are, in order, whether or not they have a manifest."""
     found = [path for path in folder.iterdir() if path.is_dir() and _PIECE.fullmatch(path.name)]
@@ -180,15 +195,22 @@ def partition_of(path: Path) -> str:
 
 
 def next_path(folder: Path, partition: str) -> Path:
-    """The folder of a partition's next piece: the first number without a manifest."""
+    """The folder of a partition's next piece: the first number that no piece has, with or without manifest."""
     if not _PIECE.fullmatch(partition):
         raise ArchiveError(f"The partition id {partition!r} cannot be the name of a folder.")
     number = 1
     while True:
         path = folder / (partition if number == 1 else f"{partition}.{number}")
-        if not (path / MANIFEST).exists():
+        if not (path / MANIFEST).exists() and not lost_manifest(path):
             return path
         number += 1
+
+
+def lost_manifest(path: Path) -> bool:
+    """Whether a folder holds files of a piece, and nothing that says which or that they are unfinished."""
+    if not path.is_dir() or (path / MANIFEST).exists() or (path / UNFINISHED).exists():
+        return False
+    return any(_PARQUET.fullmatch(child.name) for child in path.iterdir())
 
 
 def new_file_name(number: int) -> str:
@@ -248,7 +270,7 @@ def _parse(document: dict[str, Any]) -> Manifest:
     fields["columns"] = tuple(Column(**column) for column in document["columns"])
     fields["aliases"] = tuple(Alias(**alias) for alias in document["aliases"])
     fields["files"] = tuple(File(**file) for file in document["files"])
-    if any(not _OURS.fullmatch(file.name) for file in fields["files"]):
+    if any(not _PARQUET.fullmatch(file.name) for file in fields["files"]):
         raise ValueError("it names files that no archive has")
     return Manifest(**fields)
 
@@ -274,7 +296,8 @@ def write(path: Path, manifest: Manifest) -> Archive:
 
 
 def remove(archive: Archive) -> None:
-    """Remove a piece: the manifest first, so that it is whole until it is gone."""
+    """Remove a piece: it is whole, and then it is unfinished."""
+    mark_unfinished(archive.path)
     (archive.path / MANIFEST).unlink(missing_ok=True)
     sync_folder(archive.path)
     clear(archive.path)
@@ -282,10 +305,39 @@ def remove(archive: Archive) -> None:
     sync_folder(archive.path.parent)
 
 
+def mark_unfinished(path: Path) -> None:
+    """Say that the files in a folder without a manifest are nothing yet, or nothing any more."""
+    (path / UNFINISHED).touch()
+    sync_folder(path)
+
+
 def clear(path: Path) -> None:
-    """Remove the files that this package wrote into a folder without a manifest."""
-    for leftover in _ours(path):
+    """Remove the files that this package wrote into a folder without a manifest; the mark goes last."""
+    for leftover in sorted(_ours(path), key=lambda path: path.name == UNFINISHED):
         leftover.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> int:
+    """
+    Remove what killed runs left in a folder of archives: files that belong to no piece, but hold rows.
+
+    The folder must not be worked on at the same time: :func:`~activitylog.store.archive.lock.locked`.
+
+    Returns:
+        How many files that were.
+
+    Raises:
+        ArchiveError: as :func:`archives`.
+    """
+    removed = 0
+    for path in piece_folders(folder):
+        before = len(list(path.iterdir()))
+        if (path / MANIFEST).exists():
+            remove_leftovers(read(path))
+        elif (path / UNFINISHED).exists():
+            clear(path)
+        removed += before - len(list(path.iterdir()))
+    return removed
 
 
 def remove_leftovers(archive: Archive) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from activitylog.store.archive.file_engine import FileEngine
-from activitylog.store.archive.fingerprint import Fingerprint, quoted, row_hash
+from activitylog.store.archive.fingerprint import Fingerprint, ask, quoted, row_hash
 from activitylog.store.archive.manifest import Archive
 from activitylog.store.archive.reading import fingerprint, source
 
@@ -67,8 +67,7 @@ def _found(client: Client, table: str, piece: Archive, hashes: list[int]) -> int
         "WHERE has({hashes:Array(UInt128)}, h)"
     )
     times = {"first": _time(piece.manifest.min_time), "last": _time(piece.manifest.max_time)}
-    found = client.query(sql, parameters={**times, "hashes": hashes}).result_rows
-    return int(found[0][0])
+    return int(ask(client, table, sql, {**times, "hashes": hashes})[0])
 
 
 def _time(text: str) -> str:

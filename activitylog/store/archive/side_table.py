@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive.fingerprint import EMPTY, Fingerprint, of_partition, quoted, row_hash, text
-from activitylog.store.archive.manifest import Archive, Column
+from activitylog.store.archive.manifest import Archive, Column, pieces_of
 from activitylog.store.archive.presence import Presence, as_presence
 from activitylog.store.archive.reading import fingerprint
 from activitylog.store.archive.table import Table, record, recorded
@@ -163,7 +163,7 @@ def _shared_columns(client: Client, side: str, table: Table) -> tuple[Column, ..
     return tuple(column for column in table.columns if column.name in names)
 
 
-def recover(client: Client, table: Table, folder: Path, pieces: list[Archive], *, force: bool = False) -> None:
+def recover(client: Client, table: Table, folder: Path, *, force: bool = False) -> None:
     """
     Bring to an end what a killed run left in :data:`ARCHIVING`, and remove that table.
 
@@ -177,16 +177,16 @@ def recover(client: Client, table: Table, folder: Path, pieces: list[Archive], *
     check_abandoned(client, ARCHIVING, force=force)
     for partition in partition_ids(client, ARCHIVING):
         remove_copies(client, ARCHIVING, table, partition)
-        _settle(client, table, folder, pieces, partition)
+        _settle(client, table, folder, partition)
     drop(client, ARCHIVING)
 
 
-def _settle(client: Client, table: Table, folder: Path, pieces: list[Archive], partition: str) -> None:
+def _settle(client: Client, table: Table, folder: Path, partition: str) -> None:
     columns = _shared_columns(client, ARCHIVING, table)
     rows = of_partition(client, ARCHIVING, columns, partition)
     if rows.rows == 0:
         return
-    archived = archived_as(rows, columns, [piece for piece in pieces if piece.manifest.partition == partition])
+    archived = archived_as(rows, columns, pieces_of(folder, partition))
     if archived:
         for piece in archived:
             if recorded(client, partition=partition, checksum=piece.manifest.checksum) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError, SchemaError
@@ -104,7 +104,7 @@ def partitions(client: Client, *, before: datetime, table: str = EVENTS_TABLE) -
         "SELECT _partition_id, count(), min(Timestamp), max(Timestamp) "  # noqa: S608 - quoted
         f"FROM {quoted(table)} GROUP BY _partition_id "
         "HAVING max(Timestamp) < {before:DateTime64(6, 'UTC')} ORDER BY min(Timestamp)",
-        parameters={"before": before},
+        parameters={"before": f"{before.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"},
         tz_mode="aware",
     ).result_rows
     sizes = client.query(

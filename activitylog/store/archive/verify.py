@@ -14,7 +14,16 @@ from pathlib import Path
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import EMPTY, Fingerprint
-from activitylog.store.archive.manifest import MANIFEST, Archive, File, archives, piece_folders, read
+from activitylog.store.archive.manifest import (
+    MANIFEST,
+    UNFINISHED,
+    Archive,
+    File,
+    archives,
+    lost_manifest,
+    piece_folders,
+    read,
+)
 from activitylog.store.archive.reading import of_file, sha256
 
 
@@ -84,7 +93,11 @@ def problems(engine: FileEngine, archive: Archive) -> list[str]:
 
 def _checked(engine: FileEngine, path: Path) -> Checked:
     if not (path / MANIFEST).exists():
-        return Checked(path.name, 0, 0, ("it has no manifest: a run was killed, or the manifest is lost",))
+        if lost_manifest(path):
+            return Checked(
+                path.name, 0, 0, ("it has lost its manifest; any tool can read its Parquet files still",)
+            )
+        return Checked(path.name, 0, 0, ("it is unfinished: a run was killed, and the next one begins it again",))
     try:
         archive = read(path)
     except ArchiveError as error:
@@ -109,7 +122,7 @@ def _of_bytes(archive: Archive, file: File) -> str:
 
 
 def _unnamed(archive: Archive) -> list[str]:
-    named = {file.name for file in archive.manifest.files} | {MANIFEST}
+    named = {file.name for file in archive.manifest.files} | {MANIFEST, UNFINISHED}
     extra = sorted(path.name for path in archive.path.iterdir() if path.name not in named)
     return [f"{name} is not in the manifest" for name in extra]
 

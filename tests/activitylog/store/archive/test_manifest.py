@@ -9,7 +9,17 @@ import pytest
 
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import archives
-from activitylog.store.archive.manifest import Alias, Column, File, Manifest, next_path, read, remove, write
+from activitylog.store.archive.manifest import (
+    Alias,
+    Column,
+    File,
+    Manifest,
+    next_path,
+    read,
+    remove,
+    remove_unfinished,
+    write,
+)
 
 _FILE = File("0001.abcdef.parquet", 3, f"{5:032x}", 10, "0" * 64)
 _MANIFEST = Manifest(
@@ -91,12 +101,31 @@ class TestArchives:
         assert [archive.name for archive in archives(tmp_path / "202402")] == ["202402"]
 
     def test_next(self, tmp_path: Path) -> None:
-        """The next piece has the first number that is free; a folder without a manifest is free."""
+        """The next piece has the first number that is free; a folder without a manifest and files is free."""
         assert next_path(tmp_path, "202401").name == "202401"
         piece(tmp_path)
         assert next_path(tmp_path, "202401").name == "202401.2"
         (tmp_path / "202401.2").mkdir()
         assert next_path(tmp_path, "202401").name == "202401.2"
+
+    def test_a_lost_manifest(self, tmp_path: Path) -> None:
+        """Files whose manifest was lost are the only ones there are: nobody clears them or writes beside them."""
+        (piece(tmp_path) / "manifest.json").unlink()
+        assert next_path(tmp_path, "202401").name == "202401.2"
+        assert remove_unfinished(tmp_path) == 0
+        assert (tmp_path / "202401" / _FILE.name).exists()
+
+    def test_unfinished(self, tmp_path: Path) -> None:
+        """What killed runs left is removed, in a piece and beside it; pieces and files of others stay."""
+        path, other = piece(tmp_path), tmp_path / "202402"
+        other.mkdir()
+        for left in (path / "0001.000000.parquet", other / "0001.000000.parquet", other / "unfinished"):
+            left.touch()
+        (other / "notes.txt").touch()
+        assert next_path(tmp_path, "202402") == other
+        assert remove_unfinished(tmp_path) == 3
+        assert [child.name for child in other.iterdir()] == ["notes.txt"]
+        assert {child.name for child in path.iterdir()} == {"manifest.json", _FILE.name}
 
     def test_removed(self, tmp_path: Path) -> None:
         """A piece is removed with its folder."""
