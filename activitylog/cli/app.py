@@ -11,7 +11,9 @@ from activitylog.cli.archive import archive
 from activitylog.cli.dashboard import dashboard
 from activitylog.cli.demo import demo
 from activitylog.cli.doctor import doctor
+from activitylog.cli.erase import erase
 from activitylog.cli.errors import EXIT_CODES
+from activitylog.cli.export import export
 from activitylog.cli.ingest import ingest
 from activitylog.cli.query import query
 from activitylog.cli.schema import schema
@@ -20,7 +22,9 @@ from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
-_COMMANDS: Final = (demo, ingest, query, sql, tail, stats, doctor, schema, archive, dashboard, serve)
+_COMMANDS: Final = (
+    demo, ingest, query, sql, tail, stats, doctor, schema, archive, export, erase, dashboard, serve,
+)  # fmt: skip
 
 
 class _Commands(click.Group):
