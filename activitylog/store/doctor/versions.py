@@ -11,7 +11,7 @@ from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Verdict, error, ok, warning, worst
 
 #: The text index, and views that keep an insert's deduplication.
-LEAST_SERVER: Final = (26, 2)
+LEAST_SERVER: Final = (26, 3)
 _LEAST_DRIVER: Final = (1, 12)
 _LEAST_ENGINE: Final = (4, 4)
 
@@ -47,7 +47,7 @@ def judge_versions(versions: Versions) -> Verdict:
             error(
                 f"ClickHouse {versions.server} is older than {'.'.join(map(str, LEAST_SERVER))}",
                 found,
-                do=("# Upgrade the server: the table's text index and deduplication through views need 26.2.",),
+                do=("# Upgrade the server: the text index needs 26.2, a setting of the table 26.3 (LTS).",),
             )
         )
     if _numbers(versions.driver) < _LEAST_DRIVER:

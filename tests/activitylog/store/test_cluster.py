@@ -267,19 +267,16 @@ class TestCreated:
     """Executed with Replicated engines and a Keeper in memory."""
 
     def test_paths(self, created: ClusterEngine) -> None:
-        """A shard's replicas meet at one path; the record of steps has one path and a name a server."""
+        """A shard's replicas meet at one path; a table of records has one path and a name a server."""
         expected = [
             [f"{name}_local", f"/clickhouse/tables/main/01/activity/{name}_local", "r1"]
             for name in SHARDING_KEYS
             if name != "activity_events_ingest"
         ]
-        expected.append(
-            [
-                "activity_schema_migrations",
-                "/clickhouse/tables/main/all/activity/activity_schema_migrations",
-                "01-r1",
-            ]
-        )
+        expected += [
+            [name, f"/clickhouse/tables/main/all/activity/{name}", "01-r1"]
+            for name in ("activity_archives", "activity_erasures", "activity_schema_migrations")
+        ]
         assert created.run(
             "SELECT table, zookeeper_path, replica_name FROM system.replicas ORDER BY table"
         ) == sorted(expected)

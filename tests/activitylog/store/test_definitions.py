@@ -29,10 +29,10 @@ class TestDefinitions:
         ]
 
     def test_columns(self) -> None:
-        """Types with commas and spaces, defaults, codecs, and aliases over many lines are read whole."""
+        """Types with commas and spaces, defaults, codecs of later files, and long aliases are read whole."""
         columns = {column.name: column for column in definitions()[0].columns}
         assert columns["Timestamp"] == ColumnDefinition(
-            "Timestamp", "DateTime64(9, 'UTC')", codec="CODEC(GCD, Delta(8), ZSTD(1))"
+            "Timestamp", "DateTime64(9, 'UTC')", codec="CODEC(GCD, Delta(8), T64('bit'), ZSTD(1))"
         )
         assert columns["Attributes"].type == "Map(LowCardinality(String), String)"
         assert columns["Outcome"] == ColumnDefinition(

@@ -69,8 +69,8 @@ class TestVersions:
     @pytest.mark.parametrize(
         ("changes", "severity", "words"),
         [
-            ({}, Severity.OK, "ClickHouse 26.2.1.5, clickhouse-connect 1.12.0, activitylog 0.1.0"),
-            ({"server": "25.8.12.129"}, Severity.ERROR, "ClickHouse 25.8.12.129 is older than 26.2"),
+            ({}, Severity.OK, "ClickHouse 26.3.1.5, clickhouse-connect 1.12.0, activitylog 0.1.0"),
+            ({"server": "25.8.12.129"}, Severity.ERROR, "ClickHouse 25.8.12.129 is older than 26.3"),
             (
                 {"server": "26.10.1.1"},
                 Severity.OK,
@@ -82,7 +82,7 @@ class TestVersions:
     )
     def test_least(self, changes: dict[str, str], severity: Severity, words: str) -> None:
         """The oldest versions that we need, compared as numbers."""
-        found = Versions(server="26.2.1.5", driver="1.12.0", engine_package="", activitylog="0.1.0")
+        found = Versions(server="26.3.1.5", driver="1.12.0", engine_package="", activitylog="0.1.0")
         verdict = judge_versions(dataclasses.replace(found, **changes))
         assert (verdict.severity, verdict.found) == (severity, words)
 
