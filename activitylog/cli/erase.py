@@ -18,13 +18,13 @@ from activitylog.cli.store_option import Store, existing_store, note_store, open
 from activitylog.cli.subject_options import subject_options
 from activitylog.cli.tables import number, print_json, print_rows
 from activitylog.cli.visible import visible
-from activitylog.store.erase import erase as erase_subject
-from activitylog.store.erase_archives import ArchiveFound
-from activitylog.store.erase_plan import Plan, plan
-from activitylog.store.erasures import Erasure, check_reason, erasures
-from activitylog.store.mentions import MENTIONS_MODES, MentionsMode
-from activitylog.store.proof import Proof, prove
-from activitylog.store.subject import Subject, subject
+from activitylog.store.subjects.archives import ArchiveFound
+from activitylog.store.subjects.erase import erase as erase_subject
+from activitylog.store.subjects.mentions import MENTIONS_MODES, MentionsMode
+from activitylog.store.subjects.plan import Plan, plan
+from activitylog.store.subjects.proof import Proof, prove
+from activitylog.store.subjects.record import Erasure, check_reason, erasures
+from activitylog.store.subjects.subject import Subject, subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -14,10 +14,10 @@ from activitylog.cli.store_option import existing_store, open_store, url_option
 from activitylog.cli.subject_options import subject_options
 from activitylog.cli.visible import visible
 from activitylog.exceptions import QueryError
-from activitylog.store.export import Exported, Wanted, export_file
-from activitylog.store.export import export as export_events
-from activitylog.store.export_formats import ExportFormat
-from activitylog.store.subject import subject
+from activitylog.store.subjects.export import Exported, Wanted, export_file
+from activitylog.store.subjects.export import export as export_events
+from activitylog.store.subjects.export_formats import ExportFormat
+from activitylog.store.subjects.subject import subject
 
 _EPILOG: Final = f"""\b
 Examples:

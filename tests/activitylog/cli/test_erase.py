@@ -11,7 +11,7 @@ import pytest
 from activitylog.cli.app import application
 from activitylog.cli.errors import run
 from activitylog.store import apply
-from tests.activitylog.store.erasing import event, insert, stored
+from tests.activitylog.store.subjects.erasing import event, insert, stored
 
 EVENTS = [
     event("2026-01-05 10:00:00", "user:ann", "doc:1"),

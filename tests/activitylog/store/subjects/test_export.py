@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from activitylog.exceptions import ConfigurationError, StoreError
 from activitylog.store import EVENTS_TABLE, apply
 from activitylog.store.archive import create, file_engine
-from activitylog.store.export import Wanted, export, export_file, merged
-from activitylog.store.subject import subject
-from tests.activitylog.store.erasing import event, insert
+from activitylog.store.subjects.export import Wanted, export, export_file, merged
+from activitylog.store.subjects.subject import subject
+from tests.activitylog.store.subjects.erasing import event, insert
 
 ANN = subject(actor="user:ann")
 EVENTS = [

@@ -23,11 +23,11 @@ from importlib import import_module
 from pathlib import Path
 from activitylog.store import apply, connect
 from activitylog.store.archive import create
-from activitylog.store.erase import erase
-from activitylog.store.erasures import erasures
-from activitylog.store.proof import prove
-from activitylog.store.subject import subject
-from tests.activitylog.store.erasing import event, insert, naming, stored
+from activitylog.store.subjects.erase import erase
+from activitylog.store.subjects.record import erasures
+from activitylog.store.subjects.proof import prove
+from activitylog.store.subjects.subject import subject
+from tests.activitylog.store.subjects.erasing import event, insert, naming, stored
 
 job = json.loads(sys.argv[1])
 client = connect("chdb://" + job["store"])

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.store.archive import Archive, archives, count_rows, rewrite
 from activitylog.store.archive.file_engine import file_engine
-from activitylog.store.mentions import MentionsMode, erased_rows, holds_text, mentioned
-from activitylog.store.subject import Subject
+from activitylog.store.subjects.mentions import MentionsMode, erased_rows, holds_text, mentioned
+from activitylog.store.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

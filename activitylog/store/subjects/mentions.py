@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.subject import Subject
+from activitylog.store.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from activitylog._version import __version__
 from activitylog.exceptions import ConfigurationError
-from activitylog.store.mutations import remove_inactive, rewrite
-from activitylog.store.subject import Kind, Subject
+from activitylog.store.subjects.mutations import remove_inactive, rewrite
+from activitylog.store.subjects.subject import Kind, Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -21,12 +21,12 @@ from chdb import session
 folder, configuration = sys.argv[1:]
 opened = session.Session(f"{folder}?config-file={configuration}")
 from activitylog.store import apply, connect
-from activitylog.store.erase import erase
-from activitylog.store.export import Wanted, export_file
-from activitylog.store.proof import prove
-from activitylog.store.subject import subject
+from activitylog.store.subjects.erase import erase
+from activitylog.store.subjects.export import Wanted, export_file
+from activitylog.store.subjects.proof import prove
+from activitylog.store.subjects.subject import subject
 from pathlib import Path
-from tests.activitylog.store.erasing import event, insert
+from tests.activitylog.store.subjects.erasing import event, insert
 
 client = connect("chdb://" + folder)
 apply(client)

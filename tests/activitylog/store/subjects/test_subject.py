@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError
-from activitylog.store.subject import Subject, subject, word_pattern
+from activitylog.store.subjects.subject import Subject, subject, word_pattern
 
 
 class TestSubject:

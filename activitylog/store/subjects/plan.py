@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import SchemaError, StoreError
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.erase_archives import ArchiveFound, find_in_archives, folders
-from activitylog.store.mentions import UNLOGGED, Mention, MentionsMode, erased_rows, mentions, text_columns
 from activitylog.store.migrations import pending
-from activitylog.store.subject import ACTOR_DAILY_TABLE, COUNTERS_TABLE, HOURLY_TABLE, TABLES, Subject
+from activitylog.store.subjects.archives import ArchiveFound, find_in_archives, folders
+from activitylog.store.subjects.mentions import (
+    UNLOGGED,
+    Mention,
+    MentionsMode,
+    erased_rows,
+    mentions,
+    text_columns,
+)
+from activitylog.store.subjects.subject import ACTOR_DAILY_TABLE, COUNTERS_TABLE, HOURLY_TABLE, TABLES, Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

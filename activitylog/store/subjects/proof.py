@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from activitylog.store.erase_archives import ArchiveFound, find_in_archives, folders
-from activitylog.store.erase_plan import find
-from activitylog.store.mentions import UNLOGGED, Mention, MentionsMode, mentions
-from activitylog.store.mutations import Inactive, inactive, remove_inactive
-from activitylog.store.subject import TABLES, Subject
+from activitylog.store.subjects.archives import ArchiveFound, find_in_archives, folders
+from activitylog.store.subjects.mentions import UNLOGGED, Mention, MentionsMode, mentions
+from activitylog.store.subjects.mutations import Inactive, inactive, remove_inactive
+from activitylog.store.subjects.plan import find
+from activitylog.store.subjects.subject import TABLES, Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

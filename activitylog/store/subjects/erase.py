@@ -1,9 +1,9 @@
 """
 Erasing a subject from tables, roll-ups and archives.
 
-Rows go by mutations, which write their parts anew (:mod:`activitylog.store.mutations`). No statement that the
-server keeps holds the subject: mutations find it in a table in memory, and what is asked about it is not logged.
-Of an actor or an object the counts by hour stay as they are: those rows hold no person. Of an object the counts
+Rows go by mutations, which write their parts anew (:mod:`activitylog.store.subjects.mutations`). No statement that
+the server keeps holds the subject: mutations find it in a table in memory, and what is asked about it is not
+logged. Of an actor or an object the counts by hour stay as they are: those rows hold no person. Of an object the counts
 by actor stay, too.
 
 On replicated tables the mutation waits for the replica that answers, and its text, which Keeper keeps until 100
@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import StoreError
-from activitylog.store.erase_archives import erase_from_archives, folders
-from activitylog.store.erase_plan import condition_in, find, plan
-from activitylog.store.erasures import Erasure, begin, check_reason, finish, forget_beginnings, unfinished
-from activitylog.store.mentions import MentionsMode
-from activitylog.store.mutations import Progress, apply_deleted_mask, remove_inactive, rewrite
-from activitylog.store.subject import Subject
+from activitylog.store.subjects.archives import erase_from_archives, folders
+from activitylog.store.subjects.mentions import MentionsMode
+from activitylog.store.subjects.mutations import Progress, apply_deleted_mask, remove_inactive, rewrite
+from activitylog.store.subjects.plan import condition_in, find, plan
+from activitylog.store.subjects.record import Erasure, begin, check_reason, finish, forget_beginnings, unfinished
+from activitylog.store.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

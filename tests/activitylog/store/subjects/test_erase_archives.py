@@ -13,13 +13,13 @@ import pytest
 from activitylog.exceptions import ArchiveError
 from activitylog.store import EVENTS_TABLE, apply
 from activitylog.store.archive import archives, create, file_engine, restore
-from activitylog.store.erase import erase
-from activitylog.store.erase_archives import ArchiveFound
-from activitylog.store.erase_plan import plan
-from activitylog.store.erasures import erasures
-from activitylog.store.proof import prove
-from activitylog.store.subject import subject
-from tests.activitylog.store.erasing import event, insert, stored
+from activitylog.store.subjects.archives import ArchiveFound
+from activitylog.store.subjects.erase import erase
+from activitylog.store.subjects.plan import plan
+from activitylog.store.subjects.proof import prove
+from activitylog.store.subjects.record import erasures
+from activitylog.store.subjects.subject import subject
+from tests.activitylog.store.subjects.erasing import event, insert, stored
 
 pytestmark = pytest.mark.slow
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError, StoreError
 from activitylog.store import EVENTS_TABLE, apply, connect
-from activitylog.store.erase import ERASING_TABLE, deletion, erase
-from activitylog.store.erase_plan import Found, plan
-from activitylog.store.erasures import ERASURES_TABLE, erasures
-from activitylog.store.mentions import Mention, erased_rows
-from activitylog.store.mutations import rewrite
-from activitylog.store.proof import prove
-from activitylog.store.subject import COUNTERS_TABLE, Subject, subject
-from tests.activitylog.store.erasing import (
+from activitylog.store.subjects.erase import ERASING_TABLE, deletion, erase
+from activitylog.store.subjects.mentions import Mention, erased_rows
+from activitylog.store.subjects.mutations import rewrite
+from activitylog.store.subjects.plan import Found, plan
+from activitylog.store.subjects.proof import prove
+from activitylog.store.subjects.record import ERASURES_TABLE, erasures
+from activitylog.store.subjects.subject import COUNTERS_TABLE, Subject, subject
+from tests.activitylog.store.subjects.erasing import (
     DAILY,
     HOURLY,
     daily,

@@ -28,10 +28,10 @@ from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import computed, names
 from activitylog.store.archive.reading import source
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.erase_archives import folders
-from activitylog.store.export_formats import ExportFormat, Hashed, Row, write_ndjson, write_parquet
-from activitylog.store.mentions import UNLOGGED, mentioned
-from activitylog.store.subject import Subject
+from activitylog.store.subjects.archives import folders
+from activitylog.store.subjects.export_formats import ExportFormat, Hashed, Row, write_ndjson, write_parquet
+from activitylog.store.subjects.mentions import UNLOGGED, mentioned
+from activitylog.store.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
