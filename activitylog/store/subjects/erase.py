@@ -3,8 +3,8 @@ Erasing a subject from tables, roll-ups and archives.
 
 Rows go by mutations, which write their parts anew (:mod:`activitylog.store.subjects.mutations`). No statement that
 the server keeps holds the subject: mutations find it in a table in memory, and what is asked about it is not
-logged. Of an actor or an object the counts by hour stay as they are: those rows hold no person. Of an object the counts
-by actor stay, too.
+logged. Of an actor or an object the counts by hour stay as they are: those rows hold no person. Of an object the
+counts by actor stay, too.
 
 On replicated tables the mutation waits for the replica that answers, and its text, which Keeper keeps until 100
 newer ones are finished, names the subject: the proof says so.
