@@ -51,6 +51,12 @@ def sql(*, statement: str, url: str | None, parameters: tuple[str, ...], write: 
 
 
 def statement_text(text: str) -> str:
+    """
+    One statement, without the semicolon at its end.
+
+    Raises:
+        QueryError: it is empty, or says by itself in which format it answers.
+    """
     text = text.strip().rstrip(";").rstrip()
     if not text:
         raise QueryError("There is no statement.", hint='Write one, such as activitylog sql "SELECT 1".')
