@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from activitylog.store.cluster import SHARDING_KEYS
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import ColumnDefinition, Definition, IndexDefinition
 from activitylog.store.promoted import promoted_columns, promoted_indexes
@@ -28,6 +29,7 @@ _OTHER_TYPE: Final = (
 _DROPPED: Final = (
     "somebody dropped it: restore it, or delete its step from activity_schema_migrations and apply again"
 )
+_OTHER_DEPLOYMENT: Final = "tables do not move: set [store] cluster to what it is, or begin another database"
 _OTHER_INDEX: Final = "drop it with ALTER TABLE ... DROP INDEX: apply makes it anew"
 
 
@@ -93,6 +95,8 @@ def setting_differences(
     """
     if not definition.stores_rows:
         return []
+    if actual is not None and (other := deployment_difference(definition, actual, settings)):
+        return [other]
     made = actual or Found(
         definition.name,
         definition.engine,
@@ -107,6 +111,15 @@ def setting_differences(
         usable = [index for index in indexes if index.expression.strip("`") not in other]
         found += _index_differences(definition.name, usable, made, snapshot)
     return found
+
+
+def deployment_difference(definition: Definition, actual: Found, settings: StoreSettings) -> Difference | None:
+    """A table of one server where the settings name a cluster, or the other way round: nothing else can be right."""
+    if definition.name not in SHARDING_KEYS or actual.clustered == (settings.cluster is not None):
+        return None
+    one, many = "a table of one server", "a table of a cluster"
+    expected, found = (one, many) if actual.clustered else (many, one)
+    return Difference(definition.name, expected, found, _OTHER_DEPLOYMENT)
 
 
 def _view_differences(definition: Definition, actual: Found | None, snapshot: Snapshot) -> Iterator[Difference]:

@@ -30,6 +30,7 @@ from activitylog.store.definitions import Definition, changed_object, creates_vi
 from activitylog.store.differences import (
     Difference,
     definition_differences,
+    deployment_difference,
     rendered,
     setting_differences,
 )
@@ -123,11 +124,14 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
         settings: those of the deployment; None leaves alone what settings decide.
 
     Raises:
-        SchemaError: the database was made by a newer version, or by other files of the same numbers.
+        SchemaError: the database was made by a newer version, or by other files of the same numbers; or it is one
+            of a cluster and the settings name none, or the other way round.
     """
     rendering = settings or StoreSettings()
     snapshot = Snapshot(client) if client is not None else None
     missing = pending(client) if client is not None else list(migrations())
+    if snapshot is not None and (missing or settings is not None):
+        _check_deployment(snapshot, rendering)
     steps = [_migration_step(migration, rendering) for migration in missing]
     if steps and (client is None or not records_steps(client)):
         first = steps[0]
@@ -201,6 +205,18 @@ def _differences(
         if settings is not None and (actual is not None or definition.name in changing):
             found += setting_differences(definition, actual, settings, snapshot)
     return found
+
+
+def _check_deployment(snapshot: Snapshot, settings: StoreSettings) -> None:
+    """No statement for one server is right on a cluster, nor the other way round."""
+    for definition in definitions():
+        actual = snapshot.objects.get(definition.name)
+        other = deployment_difference(definition, actual, settings) if actual is not None else None
+        if other is not None:
+            raise SchemaError(
+                f"{other.where} is {other.found}; by [store] cluster of the settings it should be {other.expected}.",
+                hint=f"{other.advice[:1].upper()}{other.advice[1:]}.",
+            )
 
 
 def _check_columns(client: Client, settings: StoreSettings) -> None:

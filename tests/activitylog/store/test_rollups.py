@@ -182,6 +182,14 @@ class TestBackfill:
         assert backfill(store, repaired=told.append) == []
         assert told == []
 
+    def test_the_same_loss_again_and_again(self, store: Any) -> None:
+        """A repair that looks like an earlier one is not taken for that one, sent again."""
+        _insert(store, _rows(60))
+        for _ in range(10):
+            store.command("ALTER TABLE activity_events_hourly DELETE WHERE 1 SETTINGS mutations_sync = 2")
+            assert backfill(store, targets=["activity_events_hourly"]) == []
+            _assert_exact(store)
+
     def test_a_day_between_that_has_lost_its_rows(self, store: Any) -> None:
         """Repairing its neighbours leaves the counts of a day alone whose rows are gone."""
         rows = _rows(900)
