@@ -26,6 +26,7 @@ _OTHER_TYPE: Final = (
     "a column is not converted: make [store.columns] say what it is, or rename the old one with "
     "ALTER TABLE ... RENAME COLUMN"
 )
+_OTHER_COLUMN: Final = "change it back with ALTER TABLE ... MODIFY COLUMN, which may rewrite it"
 _DROPPED: Final = (
     "somebody dropped it: restore it, or delete its step from activity_schema_migrations and apply again"
 )
@@ -167,8 +168,11 @@ def _column_differences(
         expression = normal.get(f"SELECT {column.expression}", "").removeprefix("SELECT ")
         expected = _described(column.type, column.default_kind, expression)
         found = _described(other.type, other.default_kind, other.expression)
-        if found != expected:
-            yield Difference(f"{table}.{column.name}", expected, found, advice=advice)
+        if found != expected and not advice and other.type == column.type and column.expression:
+            modify = f"ALTER TABLE {table} MODIFY COLUMN `{column.name}` {column}"
+            yield Difference(f"{table}.{column.name}", expected, found, repair=(modify,))
+        elif found != expected:
+            yield Difference(f"{table}.{column.name}", expected, found, advice=advice or _OTHER_COLUMN)
         elif other.codec != column.codec:
             modify = f"ALTER TABLE {table} MODIFY COLUMN `{column.name}` {column.codec or 'REMOVE CODEC'}"
             codecs = (column.codec or "without codec", other.codec or "without codec")

@@ -20,7 +20,7 @@ Nothing here locks, because ClickHouse has no lock that a killed process would l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -132,7 +132,7 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
     missing = pending(client) if client is not None else list(migrations())
     if snapshot is not None and (missing or settings is not None):
         _check_deployment(snapshot, rendering)
-    steps = [_migration_step(migration, rendering) for migration in missing]
+    steps = [_migration_step(migration, rendering, missing) for migration in missing]
     if steps and (client is None or not records_steps(client)):
         first = steps[0]
         steps[0] = Step(first.name, (*create_record(rendering), *first.statements), first.migration, first.fills)
@@ -180,17 +180,21 @@ def _run(client: Client, step: Step, fill: Fill | None) -> bool:
     return True
 
 
-def _migration_step(migration: Migration, settings: StoreSettings) -> Step:
+def _migration_step(migration: Migration, settings: StoreSettings, missing: list[Migration]) -> Step:
     if is_superseded(migration, migrations()):
         return Step(str(migration), (), migration)
-    name = changed_object(migration) if creates_view(migration) else ""
-    return Step(str(migration), tuple(statements(migration.sql, settings)), migration, _filled(name))
+    name = changed_object(migration)
+    to_come = {changed_object(other) for other in missing if creates_view(other)}
+    fills = _filled(name) if creates_view(migration) else _filled(target=name, to_come=to_come)
+    return Step(str(migration), tuple(statements(migration.sql, settings)), migration, fills)
 
 
-def _filled(name: str) -> Definition | None:
-    """The view of this name, if it is one that sums up the table of events."""
-    views = (view for view in definitions() if view.name == name and view.kind == "materialized view")
-    return next((view for view in views if view.reads(EVENTS_TABLE)), None)
+def _filled(name: str = "", target: str = "", to_come: Collection[str] = ()) -> Definition | None:
+    """The view of this name, or over this target and there already, if it sums up the table of events."""
+    views = (view for view in definitions() if view.kind == "materialized view" and view.reads(EVENTS_TABLE))
+    return next(
+        (view for view in views if view.name == name or (view.target == target and view.name not in to_come)), None
+    )
 
 
 def _differences(
