@@ -207,7 +207,11 @@ class _Shape:
         stored = ", ".join([keys, *(name for name, _ in self.sums), *extremes])
         known = ", ".join([keys, *(f"-{name} AS {name}" for name, _ in self.sums), *extremes])
         measures = [f"sum({name}) AS {name}_" for name, _ in self.sums]
-        measures += [f"{function}If({name}, stored) AS {name}_" for name, function in self.extremes]
+        # Where no row is left: what is known, not minIf of nothing, which is 1970 and the least for ever.
+        measures += [
+            f"if(countIf(stored) > 0, {function}If({name}, stored), {function}({name})) AS {name}_"
+            for name, function in self.extremes
+        ]
         differs = " OR ".join(f"{name}_ != 0" for name, kind in self.sums if kind.startswith("Int"))
         day = f"toDate({self.keys[0]})"
         return f"""

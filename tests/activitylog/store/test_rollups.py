@@ -249,6 +249,18 @@ class TestBackfill:
         assert unsettled == []
         _assert_exact(store)
 
+    def test_an_actor_without_rows_who_comes_back(self, store: Any) -> None:
+        """Taking back all of an actor's rows invents no time at which she was seen first."""
+        row = [dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC), "a.b", "t", "user", "u", "success", "/", 0, 1, 1.0]
+        _insert(store, [row])
+        store.command("DELETE FROM activity_events WHERE 1")
+        assert backfill(store, exactly=[_DAY]) == []
+        _insert(store, [[dt.datetime(2026, 3, 1, 13, tzinfo=dt.UTC), *row[1:]]])
+        times = store.query(
+            "SELECT sum(RowCount), toHour(min(FirstSeen)), max(LastSeen) FROM activity_events_actor_daily"
+        )
+        assert times.result_rows == [(1, 12, dt.datetime(2026, 3, 1, 13))]
+
     def test_exactly(self, store: Any) -> None:
         """A day that is named is made to agree, also where the roll-up counts too many; other days are not."""
         _insert(store, _rows(900))
