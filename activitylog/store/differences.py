@@ -96,8 +96,8 @@ def setting_differences(
     """
     if not definition.stores_rows:
         return []
-    if actual is not None and (other := deployment_difference(definition, actual, settings)):
-        return [other]
+    if actual is not None and (misplaced := deployment_difference(definition, actual, settings)):
+        return [misplaced]
     made = actual or Found(
         definition.name,
         definition.engine,
@@ -115,7 +115,7 @@ def setting_differences(
 
 
 def deployment_difference(definition: Definition, actual: Found, settings: StoreSettings) -> Difference | None:
-    """A table of one server where the settings name a cluster, or the other way round: nothing else can be right."""
+    """A table of one server where the settings name a cluster, or the other way round."""
     if definition.name not in SHARDING_KEYS or actual.clustered == (settings.cluster is not None):
         return None
     one, many = "a table of one server", "a table of a cluster"

@@ -218,7 +218,7 @@ def _check_deployment(snapshot: Snapshot, settings: StoreSettings) -> None:
         other = deployment_difference(definition, actual, settings) if actual is not None else None
         if other is not None:
             raise SchemaError(
-                f"{other.where} is {other.found}; by [store] cluster of the settings it should be {other.expected}.",
+                f"{other.where} is {other.found}; by [store] cluster it should be {other.expected}.",
                 hint=f"{other.advice[:1].upper()}{other.advice[1:]}.",
             )
 

@@ -290,8 +290,10 @@ def _repair(client: Client, shape: _Shape, run: Sequence[Missing]) -> list[Missi
     for attempt in range(_ROUNDS):
         for part in _runs(wrong):
             _insert_difference(client, shape, part, attempt)
-        _wait_for(client, _inserts_under_way(client))
-        wrong = _differing(client, shape.rollup, wrong)
+        inserts = _inserts_under_way(client)
+        _wait_for(client, inserts)
+        # Who may not see what is going on looks for so long that most inserts have ended.
+        wrong = _differing(client, shape.rollup, wrong, _LOOKS if inserts is None else _PAUSES)
         if not wrong:
             break
     return wrong
@@ -310,8 +312,8 @@ def _insert_difference(client: Client, shape: _Shape, run: Sequence[Missing], at
     )
 
 
-def _inserts_under_way(client: Client) -> set[str]:
-    """Ids of the inserts that this server is running, whoever sent them; none for who may not ask."""
+def _inserts_under_way(client: Client) -> set[str] | None:
+    """Ids of the inserts that this server is running, whoever sent them; None for who may not ask."""
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     sql = "SELECT query_id FROM system.processes WHERE query_kind IN ('Insert', 'AsyncInsertFlush')"
@@ -319,14 +321,14 @@ def _inserts_under_way(client: Client) -> set[str]:
         return {query_id for (query_id,) in client.query(sql).result_rows}
     except DatabaseError as error:
         if error.code == _ACCESS_DENIED:
-            return set()
+            return None
         raise
 
 
-def _wait_for(client: Client, inserts: set[str]) -> None:
+def _wait_for(client: Client, inserts: set[str] | None) -> None:
     """Wait until these have ended, for a bounded time."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    while inserts & _inserts_under_way(client) and time.monotonic() < until:
+    while inserts and inserts & (_inserts_under_way(client) or set()) and time.monotonic() < until:
         _pause(_PAUSES[0])
 
 

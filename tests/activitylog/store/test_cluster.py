@@ -98,7 +98,6 @@ class TestDifferences:
         (repair,) = rendered(index, ON_MAIN)
         assert repair.startswith("ALTER TABLE activity_events_local ON CLUSTER `main` ADD INDEX IF NOT EXISTS")
 
-
     def test_a_cluster_for_the_tables_of_one_server(self, chdb_client: Any) -> None:
         """Settings that name a cluster later on are a difference, and nothing that apply could do."""
         apply(chdb_client)

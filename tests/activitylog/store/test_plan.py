@@ -130,7 +130,6 @@ class TestFill:
         steps = apply(chdb_client, fill=lambda _client, view: called.append(view.name))
         assert [step.name for step in steps] == called == ["activity_events_hourly_mv"]
 
-
     def test_a_table_that_was_dropped_is_filled_too(self, chdb_client: Any) -> None:
         """Made anew under a view that is there already, as the advice of `diff` says; not before the view is."""
         apply(chdb_client)
@@ -178,7 +177,11 @@ class TestRepairs:
         ("damage", "where", "advice"),
         [
             ("DROP TABLE activity_events_hourly", "activity_events_hourly", "somebody dropped it: restore it"),
-            ("ALTER TABLE activity_events MODIFY COLUMN HttpStatus UInt32", "activity_events.HttpStatus", "change it back"),
+            (
+                "ALTER TABLE activity_events MODIFY COLUMN HttpStatus UInt32",
+                "activity_events.HttpStatus",
+                "change it back",
+            ),
         ],
     )
     def test_left_to_people(self, chdb_client: Any, damage: str, where: str, advice: str) -> None:
