@@ -123,14 +123,15 @@ def _apply_schema(client: Any, settings: StoreSettings) -> None:
     """
     Apply the migrations and the settings. What the settings ask for and cannot be had costs no events.
 
+    Neither do old rows, however many: the next batch waits for this, and a process that ends waits for neither.
     A process without ``[store]`` leaves alone what settings decide: it may lack the file that another one has.
     """
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    from activitylog.store import apply, pending
+    from activitylog.store import apply, fill_small_rollup, pending
 
     try:
-        apply(client, settings if settings != StoreSettings() else None)
+        apply(client, settings if settings != StoreSettings() else None, fill=fill_small_rollup)
     except (SchemaError, ClickHouseError) as error:
         if pending(client):
             raise

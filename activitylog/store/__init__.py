@@ -10,7 +10,7 @@ from activitylog.store.client import check_unlocked, connect, holder
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE, column_mapping
 from activitylog.store.differences import Difference
 from activitylog.store.migrations import Migration, migrations, pending
-from activitylog.store.plan import Step, apply, create_database, plan
+from activitylog.store.plan import Step, apply, create_database, fill_small_rollup, plan
 from activitylog.store.rollups import Missing, backfill, missing
 from activitylog.store.schema import check, check_writable, diff, show
 
@@ -30,6 +30,7 @@ __all__ = [
     "connect",
     "create_database",
     "diff",
+    "fill_small_rollup",
     "holder",
     "migrations",
     "missing",

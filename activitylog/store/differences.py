@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from activitylog.store.cluster import SHARDING_KEYS
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import ColumnDefinition, Definition, IndexDefinition
 from activitylog.store.promoted import promoted_columns, promoted_indexes
@@ -25,9 +26,11 @@ _OTHER_TYPE: Final = (
     "a column is not converted: make [store.columns] say what it is, or rename the old one with "
     "ALTER TABLE ... RENAME COLUMN"
 )
+_OTHER_COLUMN: Final = "change it back with ALTER TABLE ... MODIFY COLUMN, which may rewrite it"
 _DROPPED: Final = (
     "somebody dropped it: restore it, or delete its step from activity_schema_migrations and apply again"
 )
+_OTHER_DEPLOYMENT: Final = "tables do not move: set [store] cluster to what it is, or begin another database"
 _OTHER_INDEX: Final = "drop it with ALTER TABLE ... DROP INDEX: apply makes it anew"
 
 
@@ -93,6 +96,8 @@ def setting_differences(
     """
     if not definition.stores_rows:
         return []
+    if actual is not None and (misplaced := deployment_difference(definition, actual, settings)):
+        return [misplaced]
     made = actual or Found(
         definition.name,
         definition.engine,
@@ -107,6 +112,15 @@ def setting_differences(
         usable = [index for index in indexes if index.expression.strip("`") not in other]
         found += _index_differences(definition.name, usable, made, snapshot)
     return found
+
+
+def deployment_difference(definition: Definition, actual: Found, settings: StoreSettings) -> Difference | None:
+    """A table of one server where the settings name a cluster, or the other way round."""
+    if definition.name not in SHARDING_KEYS or actual.clustered == (settings.cluster is not None):
+        return None
+    one, many = "a table of one server", "a table of a cluster"
+    expected, found = (one, many) if actual.clustered else (many, one)
+    return Difference(definition.name, expected, found, _OTHER_DEPLOYMENT)
 
 
 def _view_differences(definition: Definition, actual: Found | None, snapshot: Snapshot) -> Iterator[Difference]:
@@ -154,8 +168,11 @@ def _column_differences(
         expression = normal.get(f"SELECT {column.expression}", "").removeprefix("SELECT ")
         expected = _described(column.type, column.default_kind, expression)
         found = _described(other.type, other.default_kind, other.expression)
-        if found != expected:
-            yield Difference(f"{table}.{column.name}", expected, found, advice=advice)
+        if found != expected and not advice and other.type == column.type and column.expression:
+            modify = f"ALTER TABLE {table} MODIFY COLUMN `{column.name}` {column}"
+            yield Difference(f"{table}.{column.name}", expected, found, repair=(modify,))
+        elif found != expected:
+            yield Difference(f"{table}.{column.name}", expected, found, advice=advice or _OTHER_COLUMN)
         elif other.codec != column.codec:
             modify = f"ALTER TABLE {table} MODIFY COLUMN `{column.name}` {column.codec or 'REMOVE CODEC'}"
             codecs = (column.codec or "without codec", other.codec or "without codec")

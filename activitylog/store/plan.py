@@ -20,7 +20,7 @@ Nothing here locks, because ClickHouse has no lock that a killed process would l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,7 @@ from activitylog.store.definitions import Definition, changed_object, creates_vi
 from activitylog.store.differences import (
     Difference,
     definition_differences,
+    deployment_difference,
     rendered,
     setting_differences,
 )
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("activitylog")
 
+#: Rows that are summed up before the first batch of a process goes out: half a second a roll-up. Two million took
+#: eight seconds, and a process gives its last events ten.
+_ROWS_BEFORE_A_BATCH: Final = 200_000
+
 #: Fills the target of a new view over ``activity_events`` with the rows that were there before the view. Called
 #: with a client and the view; perhaps again after a crash, perhaps by two processes at once, perhaps where the
 #: target is full already: it must add only what is missing.
@@ -61,6 +66,20 @@ def fill_rollup(client: Client, view: Definition) -> None:
     """Give the view's target the rows that were there before; what others keep it from is `schema backfill`'s."""
     for day in backfill(client, targets=[view.target]):
         _log.warning("activitylog: %s, since others insert into that day. Run: activitylog schema backfill", day)
+
+
+def fill_small_rollup(client: Client, view: Definition) -> None:
+    """As :func:`fill_rollup`, where it takes no longer than a batch may wait; else say how it is done."""
+    rows = int(str(client.command(f"SELECT count() FROM {EVENTS_TABLE}")))  # noqa: S608 - a name of ours
+    if rows <= _ROWS_BEFORE_A_BATCH:
+        fill_rollup(client, view)
+    else:
+        _log.warning(
+            "activitylog: %s begins with the rows of now and lacks those before (up to %s). Run: activitylog "
+            "schema backfill",
+            view.target,
+            f"{rows:,}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +124,15 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
         settings: those of the deployment; None leaves alone what settings decide.
 
     Raises:
-        SchemaError: the database was made by a newer version, or by other files of the same numbers.
+        SchemaError: the database was made by a newer version, or by other files of the same numbers; or it is one
+            of a cluster and the settings name none, or the other way round.
     """
     rendering = settings or StoreSettings()
     snapshot = Snapshot(client) if client is not None else None
     missing = pending(client) if client is not None else list(migrations())
-    steps = [_migration_step(migration, rendering) for migration in missing]
+    if snapshot is not None and (missing or settings is not None):
+        _check_deployment(snapshot, rendering)
+    steps = [_migration_step(migration, rendering, missing) for migration in missing]
     if steps and (client is None or not records_steps(client)):
         first = steps[0]
         steps[0] = Step(first.name, (*create_record(rendering), *first.statements), first.migration, first.fills)
@@ -158,17 +180,21 @@ def _run(client: Client, step: Step, fill: Fill | None) -> bool:
     return True
 
 
-def _migration_step(migration: Migration, settings: StoreSettings) -> Step:
+def _migration_step(migration: Migration, settings: StoreSettings, missing: list[Migration]) -> Step:
     if is_superseded(migration, migrations()):
         return Step(str(migration), (), migration)
-    name = changed_object(migration) if creates_view(migration) else ""
-    return Step(str(migration), tuple(statements(migration.sql, settings)), migration, _filled(name))
+    name = changed_object(migration)
+    to_come = {changed_object(other) for other in missing if creates_view(other)}
+    fills = _filled(name) if creates_view(migration) else _filled(target=name, to_come=to_come)
+    return Step(str(migration), tuple(statements(migration.sql, settings)), migration, fills)
 
 
-def _filled(name: str) -> Definition | None:
-    """The view of this name, if it is one that sums up the table of events."""
-    views = (view for view in definitions() if view.name == name and view.kind == "materialized view")
-    return next((view for view in views if view.reads(EVENTS_TABLE)), None)
+def _filled(name: str = "", target: str = "", to_come: Collection[str] = ()) -> Definition | None:
+    """The view of this name, or over this target and there already, if it sums up the table of events."""
+    views = (view for view in definitions() if view.kind == "materialized view" and view.reads(EVENTS_TABLE))
+    return next(
+        (view for view in views if view.name == name or (view.target == target and view.name not in to_come)), None
+    )
 
 
 def _differences(
@@ -183,6 +209,18 @@ def _differences(
         if settings is not None and (actual is not None or definition.name in changing):
             found += setting_differences(definition, actual, settings, snapshot)
     return found
+
+
+def _check_deployment(snapshot: Snapshot, settings: StoreSettings) -> None:
+    """No statement for one server is right on a cluster, nor the other way round."""
+    for definition in definitions():
+        actual = snapshot.objects.get(definition.name)
+        other = deployment_difference(definition, actual, settings) if actual is not None else None
+        if other is not None:
+            raise SchemaError(
+                f"{other.where} is {other.found}; by [store] cluster it should be {other.expected}.",
+                hint=f"{other.advice[:1].upper()}{other.advice[1:]}.",
+            )
 
 
 def _check_columns(client: Client, settings: StoreSettings) -> None:

@@ -86,7 +86,7 @@ def promoted_indexes(settings: StoreSettings) -> tuple[IndexDefinition, ...]:
 
 def _column(attribute: str, kind: str) -> ColumnDefinition:
     escaped = attribute.replace("\\", "\\\\").replace("'", "\\'")
-    expression = _READ[kind].replace("{}", f"Attributes['{escaped}']").replace("{{", "{").replace("}}", "}")
+    expression = _READ[kind].replace("{{", "{").replace("}}", "}").replace("{}", f"Attributes['{escaped}']")
     return ColumnDefinition(
         column_name(attribute), kind, "DEFAULT", expression, _CODEC.get(kind, "CODEC(ZSTD(1))")
     )

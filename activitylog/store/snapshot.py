@@ -49,6 +49,7 @@ class Found:
         settings: by name, those that the table has of its own.
         target: of a materialized view, the table that it fills.
         query: of a view, as the engine prints it in one line, without the database's name.
+        clustered: it is a local table of a cluster, under the name of the Distributed one over it.
         hidden: on a cluster, the local table is there, but not the Distributed one over it.
     """
 
@@ -62,6 +63,7 @@ class Found:
     query: str = ""
     columns: Mapping[str, ColumnDefinition] = field(default_factory=lambda: MappingProxyType({}))
     indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    clustered: bool = False
     hidden: bool = False
 
 
@@ -88,7 +90,7 @@ class Snapshot:
             self.objects[name] = self._found(row, columns.get(name, {}), indexes.get(name, {}))
         for name in SHARDING_KEYS:
             if local := self.objects.get(local_table(name)):
-                self.objects[name] = replace(local, name=name, hidden=name not in self.objects)
+                self.objects[name] = _of_cluster(name, local, self.objects.get(name))
 
     def normal(self, texts: Iterable[str]) -> dict[str, str]:
         """SELECTs as this server prints them, which is how it lists those it has; without the database's name."""
@@ -119,6 +121,13 @@ class Snapshot:
     def _unqualified(self, query: str) -> str:
         name = re.escape(self._database)
         return _plain_names(re.sub(rf"(?<![\w`.])(?:{name}|`{name}`)\.", "", query))
+
+
+def _of_cluster(name: str, local: Found, distributed: Found | None) -> Found:
+    """A local table, with the columns that both have: a change that was cut off may have reached one of them."""
+    both = local.columns if distributed is None else local.columns.keys() & distributed.columns.keys()
+    columns = MappingProxyType({column: found for column, found in local.columns.items() if column in both})
+    return replace(local, name=name, columns=columns, clustered=True, hidden=distributed is None)
 
 
 def _plain_names(text: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 import activitylog
 from activitylog import config
-from activitylog.store import apply, connect, migrations
+from activitylog.store import apply, backfill, connect, diff, migrations, missing
 from activitylog.store_settings import StoreSettings, parse_store
 
 _STEPS = [str(migration) for migration in migrations()]
@@ -183,6 +183,32 @@ class TestOnFirstUse:
         assert activitylog.flush().delivered == 1
         ((created,),) = self._query(url, "SHOW CREATE TABLE activity_events")
         assert "toIntervalDay(400)" in created
+
+    @pytest.mark.server
+    @pytest.mark.parametrize(("rows", "counted"), [(1_000, 1_001), (200_001, 1)])
+    def test_old_rows_keep_no_batch_waiting(
+        self, url: str, rows: int, counted: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A store from before the roll-ups: few rows are summed up at once, of many it is said how."""
+        client = connect(url, create_database=True)
+        for migration in migrations()[:3]:
+            client.command(migration.sql)
+        client.command(
+            "INSERT INTO activity_events (Timestamp, EventName, ActorType, ActorId) SELECT "
+            f"toDateTime64('2026-03-01', 9, 'UTC') + number % 1000, 'order.paid', 'user', 'u' FROM numbers({rows})"
+        )
+        client.close()
+        activitylog.configure(url, create_schema=True)
+        activitylog.emit("order.placed", actor="user:9")
+        assert activitylog.flush().delivered == 1
+        for table in ("activity_events_hourly", "activity_events_actor_daily"):
+            assert self._query(url, f"SELECT sum(RowCount) FROM {table}") == [(counted,)]
+        assert ("Run: activitylog schema backfill" in caplog.text) is (rows > 1_000)
+        client = connect(url)
+        assert diff(client) == []
+        assert backfill(client) == []
+        assert missing(client) == []
+        client.close()
 
     def test_the_default_is_the_default(self) -> None:
         """What an empty table [store] means is what no table means."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError
 from activitylog.queries.question import questions
-from activitylog.store import diff, migrations
+from activitylog.store import apply, diff, migrations, plan
 from activitylog.store.cluster import SHARDING_KEYS, local_table, on_cluster
 from activitylog.store.definitions import definitions
 from activitylog.store.differences import rendered
@@ -71,6 +71,25 @@ class TestDifferences:
             chdb_client.command(record_statement(migration))
         assert diff(chdb_client, ON_MAIN) == []
 
+        chdb_client.command("ALTER TABLE activity_events_local ADD COLUMN OrderId String CODEC(ZSTD(1))")
+        with_column = StoreSettings(cluster="main", columns={"order.id": "String"})
+        column, _ = diff(chdb_client, with_column)
+        assert (column.where, column.found) == ("activity_events.OrderId", "")
+        assert len(rendered(column, with_column)) == 2
+        chdb_client.command("ALTER TABLE activity_events ADD COLUMN OrderId String")
+        assert "DEFAULT" in diff(chdb_client, with_column)[0].expected
+
+        here = {difference.where: difference for difference in diff(chdb_client, StoreSettings())}
+        assert here["activity_events"].found == "a table of a cluster"
+        with pytest.raises(SchemaError, match=r"activity_events is a table of a cluster; by \[store\] cluster"):
+            plan(chdb_client, StoreSettings())
+        assert plan(chdb_client) == []
+        chdb_client.command("DELETE FROM activity_schema_migrations WHERE number > 3")
+        with pytest.raises(SchemaError, match="is a table of a cluster"):
+            apply(chdb_client)
+        for migration in migrations()[3:]:
+            chdb_client.command(record_statement(migration))
+
         chdb_client.command("ALTER TABLE activity_events_local DROP INDEX idx_actor")
         chdb_client.command("DROP TABLE activity_counters")
         index, distributed = diff(chdb_client, ON_MAIN)
@@ -78,6 +97,18 @@ class TestDifferences:
         assert (distributed.where, distributed.expected) == ("activity_counters", "a Distributed table")
         (repair,) = rendered(index, ON_MAIN)
         assert repair.startswith("ALTER TABLE activity_events_local ON CLUSTER `main` ADD INDEX IF NOT EXISTS")
+
+    def test_a_cluster_for_the_tables_of_one_server(self, chdb_client: Any) -> None:
+        """Settings that name a cluster later on are a difference, and nothing that apply could do."""
+        apply(chdb_client)
+        one = diff(chdb_client, ON_MAIN)[0]
+        assert (one.where, one.expected, one.found) == (
+            "activity_events",
+            "a table of a cluster",
+            "a table of one server",
+        )
+        with pytest.raises(SchemaError, match="activity_events is a table of one server"):
+            apply(chdb_client, ON_MAIN)
 
 
 def _alters_distributed(statement: str) -> bool:

@@ -130,6 +130,17 @@ class TestFill:
         steps = apply(chdb_client, fill=lambda _client, view: called.append(view.name))
         assert [step.name for step in steps] == called == ["activity_events_hourly_mv"]
 
+    def test_a_table_that_was_dropped_is_filled_too(self, chdb_client: Any) -> None:
+        """Made anew under a view that is there already, as the advice of `diff` says; not before the view is."""
+        apply(chdb_client)
+        chdb_client.command("INSERT INTO activity_events (Timestamp, EventName) VALUES ('2026-05-01', 'a.b')")
+        chdb_client.command("DROP TABLE activity_events_hourly")
+        chdb_client.command("DELETE FROM activity_schema_migrations WHERE name = 'activity_events_hourly'")
+        (step,) = apply(chdb_client)
+        assert step.fills is not None
+        assert step.fills.name == "activity_events_hourly_mv"
+        assert chdb_client.command("SELECT sum(RowCount) FROM activity_events_hourly") == 1
+
 
 class TestRepairs:
     """What is metadata only is put right by apply; the rest stays a difference with advice."""
@@ -150,6 +161,8 @@ class TestRepairs:
             ),
             ("ALTER TABLE activity_events MODIFY COLUMN TraceId CODEC(NONE)", "activity_events.TraceId"),
             ("ALTER TABLE activity_counters DROP COLUMN Rule", "activity_counters.Rule"),
+            ("ALTER TABLE activity_events MODIFY COLUMN Body String ALIAS BodyTemplate", "activity_events.Body"),
+            ("ALTER TABLE activity_events MODIFY COLUMN Outcome REMOVE DEFAULT", "activity_events.Outcome"),
         ],
     )
     def test_repaired(self, chdb_client: Any, damage: str, step: str) -> None:
@@ -164,7 +177,11 @@ class TestRepairs:
         ("damage", "where", "advice"),
         [
             ("DROP TABLE activity_events_hourly", "activity_events_hourly", "somebody dropped it: restore it"),
-            ("ALTER TABLE activity_events MODIFY COLUMN HttpStatus UInt32", "activity_events.HttpStatus", ""),
+            (
+                "ALTER TABLE activity_events MODIFY COLUMN HttpStatus UInt32",
+                "activity_events.HttpStatus",
+                "change it back",
+            ),
         ],
     )
     def test_left_to_people(self, chdb_client: Any, damage: str, where: str, advice: str) -> None:

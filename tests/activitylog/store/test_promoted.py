@@ -172,8 +172,8 @@ class TestConflicts:
 
     def test_quotes_in_a_name(self, chdb_client: Any) -> None:
         """An attribute with quotes, backslashes and braces is quoted, not run."""
-        wanted = parse_store({"columns": {"it's\\{x} `y`": "String"}})
+        wanted = parse_store({"columns": {"it's\\{x} {{z}} `y`": "String"}})
         apply(chdb_client, wanted)
         assert diff(chdb_client, wanted) == []
-        chdb_client.insert("activity_events", [[{"it's\\{x} `y`": "kept"}]], column_names=["Attributes"])
-        assert chdb_client.command("SELECT ItSXY FROM activity_events") == "kept"
+        chdb_client.insert("activity_events", [[{"it's\\{x} {{z}} `y`": "kept"}]], column_names=["Attributes"])
+        assert chdb_client.command("SELECT ItSXZY FROM activity_events") == "kept"

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,21 @@ def _assert_exact(client: Any) -> None:
     for rollup in rollups():
         assert _actual(client, rollup.target) == _expected(client, rollup.target)
     assert missing(client) == []
+
+
+class _Refused:
+    """A client whose user may not read the list of processes."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def query(self, sql: str, **options: Any) -> Any:
+        if "system.processes" in sql:
+            raise DatabaseError("Code: 497. DB::Exception: Not enough privileges. (ACCESS_DENIED)", code=497)
+        return self._client.query(sql, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 class TestRollUps:
@@ -182,6 +198,14 @@ class TestBackfill:
         assert backfill(store, repaired=told.append) == []
         assert told == []
 
+    def test_the_same_loss_again_and_again(self, store: Any) -> None:
+        """A repair that looks like an earlier one is not taken for that one, sent again."""
+        _insert(store, _rows(60))
+        for _ in range(10):
+            store.command("ALTER TABLE activity_events_hourly DELETE WHERE 1 SETTINGS mutations_sync = 2")
+            assert backfill(store, targets=["activity_events_hourly"]) == []
+            _assert_exact(store)
+
     def test_a_day_between_that_has_lost_its_rows(self, store: Any) -> None:
         """Repairing its neighbours leaves the counts of a day alone whose rows are gone."""
         rows = _rows(900)
@@ -240,6 +264,37 @@ class TestBackfill:
         writer.join()
         assert unsettled == []
         _assert_exact(store)
+
+    def test_an_actor_without_rows_who_comes_back(self, store: Any) -> None:
+        """Taking back all of an actor's rows invents no time at which she was seen first."""
+        row = [dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC), "a.b", "t", "user", "u", "success", "/", 0, 1, 1.0]
+        _insert(store, [row])
+        store.command("DELETE FROM activity_events WHERE 1")
+        assert backfill(store, exactly=[_DAY]) == []
+        _insert(store, [[dt.datetime(2026, 3, 1, 13, tzinfo=dt.UTC), *row[1:]]])
+        times = store.query(
+            "SELECT sum(RowCount), toHour(min(FirstSeen)), toHour(max(LastSeen)) FROM activity_events_actor_daily"
+        )
+        assert times.result_rows == [(1, 12, 13)]
+
+    @pytest.mark.slow
+    def test_by_whom_may_not_see_the_inserts(self, store: Any, chdb_url: str) -> None:
+        """A batch that is in the table for two seconds before it is in the roll-up counts once."""
+        query = next(rollup.select for rollup in rollups() if rollup.target == "activity_events_hourly")
+        slow = query.replace(" AS events", " AS events WHERE sleepEachRow(0.4) = 0", 1)
+        store.command(f"ALTER TABLE activity_events_hourly_mv MODIFY QUERY {slow}")
+        import clickhouse_connect
+
+        writer = clickhouse_connect.get_client(dsn=chdb_url, database=store.database)
+        inserting = threading.Thread(target=_insert, args=(writer, _rows(5)))
+        inserting.start()
+        while not missing(store, targets=["activity_events_hourly"]):
+            assert inserting.is_alive()
+        assert backfill(_Refused(store), targets=["activity_events_hourly"]) == []  # type: ignore[arg-type]
+        inserting.join()
+        writer.close()
+        assert missing(store) == []
+        assert store.command("SELECT sum(RowCount) FROM activity_events_hourly") == 5
 
     def test_exactly(self, store: Any) -> None:
         """A day that is named is made to agree, also where the roll-up counts too many; other days are not."""
