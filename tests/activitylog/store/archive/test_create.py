@@ -293,7 +293,7 @@ class TestReplaced:
         fill(embedded_store, "2024-01-01 00:00:00", rows=4000)
         embedded_store.command(
             "INSERT INTO activity_events (Timestamp, EventName) "
-            "SELECT toDateTime64('2024-01-02 00:00:00', 9, 'UTC') + INTERVAL number MILLISECOND, 'a.b' FROM numbers(60000)"
+            "SELECT toDateTime64('2024-01-02', 9, 'UTC') + INTERVAL number MILLISECOND, 'a.b' FROM numbers(60000)"
         )
         archive(embedded_store, tmp_path / "to", keep=True)
         embedded_store.command(
