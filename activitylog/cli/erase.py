@@ -269,8 +269,13 @@ def _left_over(found: Proof) -> Iterable[str]:
     for piece in found.archives:
         if piece.strays:
             yield f"{piece.path} has {number(piece.strays)} files of no archive, which a killed process left"
+    for table, rows in found.beside.items():
+        yield f"{number(rows)} rows in the table {table}, which is left alone: drop it, or delete them there"
     for path in found.missing:
-        yield f"the archive {path} is recorded and not on this machine: run this where it is, with --archive"
+        yield (
+            f"the archive {path} is recorded and not on this machine, or not all of it: run this where it is, "
+            "with --archive"
+        )
 
 
 def _code(found: Proof) -> int:

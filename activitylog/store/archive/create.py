@@ -24,7 +24,7 @@ Roll-ups and counters stay as they are: they outlive the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import side_table
 from activitylog.store.archive.export import ROWS_PER_FILE, write_partition
 from activitylog.store.archive.file_engine import FileEngine, file_engine
-from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_table
+from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_table, row_hash
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import (
     MANIFEST,
@@ -56,9 +56,9 @@ from activitylog.store.archive.manifest import (
     write,
 )
 from activitylog.store.archive.presence import presence
-from activitylog.store.archive.reading import of_file
+from activitylog.store.archive.reading import of_file, source
 from activitylog.store.archive.side_table import ARCHIVING
-from activitylog.store.archive.table import Partition, Parts, Table, describe, partitions, parts, record
+from activitylog.store.archive.table import Partition, Parts, Table, announce, describe, partitions, parts, record
 from activitylog.store.migrations import MIGRATIONS_TABLE
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 Action = Literal["archived", "copied", "failed"]
 
+#: Rows of a piece that are compared at once, by hashes of 16 bytes.
+_COMPARED_ROWS: Final = 20_000_000
 #: How often a partition into which rows come is begun again.
 _ATTEMPTS: Final = 3
 
@@ -148,6 +150,7 @@ def create(
         side_table.recover(client, table, folder, force=take_over)
         run = _Run(client, engine, folder, table, rows_per_file, progress)
         for partition in partitions(client, before=before):
+            announce(client, folder)
             try:
                 yield _archive(run, partition, keep)
             except ArchiveError as error:
@@ -179,6 +182,10 @@ def _attempt(run: _Run, partition: Partition, keep: bool) -> Outcome:
     held = _pieces_in_table(run, partition.id, rows)
     pieces = side_table.archived_as(rows, run.table.columns, held)
     written = not pieces
+    for other in [piece for piece in held if pieces and piece not in pieces]:
+        # A run that was killed has put its rows into a piece together with later ones.
+        _check_replaced(run, other, pieces[0].path, pieces[0].manifest.files)
+        remove(other)
     if written:
         piece, before = _write(run, partition, held)
         pieces = [piece]
@@ -207,10 +214,7 @@ def _pieces_in_table(run: _Run, partition: str, rows: Fingerprint) -> list[Archi
     for piece in pieces_of(run.folder, partition):
         found = presence(run.client, run.engine, run.table.name, piece, rows)
         if found == "some":
-            raise ArchiveError(
-                f"The table has some of the rows of the piece {piece.name}, and others not.",
-                hint=f"If the table is right, move {piece.path} away; if the archive is, drop the partition.",
-            )
+            raise _some_of(piece)
         if found == "all":
             held.append(piece)
     return held
@@ -240,10 +244,40 @@ def _write(run: _Run, partition: Partition, replaced: list[Archive]) -> tuple[Ar
         if not rows.same_rows(Fingerprint(manifest.rows, manifest.checksum)):
             _check_lossless(run, partition.id, path, files, rows)
             raise _Changed
+        for other in replaced:
+            _check_replaced(run, other, path, files)
     archive = write(path, manifest)
     for other in replaced[1:]:
         remove(other)
     return archive, before
+
+
+def _check_replaced(run: _Run, old: Archive, path: Path, files: Iterable[File]) -> None:
+    """
+    Make sure that files have every row of a piece that they replace: that the table has them was only sampled.
+
+    Raises:
+        ArchiveError: they lack some.
+    """
+    columns, times = old.manifest.columns, range(1 + old.manifest.rows // _COMPARED_ROWS)
+    hashes = row_hash(columns, cast=True)
+    read = [(1, source(one, columns)) for one in old.files]
+    read += [(-1, source(path / one.name, run.table.columns)) for one in files]
+    every = " UNION ALL ".join(f"SELECT {hashes} AS h, {side} AS old FROM {rows}" for side, rows in read)  # noqa: S608
+    for rest in times:
+        sql = (
+            f"SELECT count() FROM (SELECT h FROM ({every}) "  # noqa: S608
+            f"WHERE h % {len(times)} = {rest} GROUP BY h HAVING sum(old) > 0)"
+        )
+        if old.files and int(run.engine.rows(sql)[0][0]):
+            raise _some_of(old)
+
+
+def _some_of(piece: Archive) -> ArchiveError:
+    return ArchiveError(
+        f"The table has some of the rows of the piece {piece.name}, and others not.",
+        hint=f"If the table is right, move {piece.path} away; if the archive is, drop the partition.",
+    )
 
 
 @contextmanager

@@ -29,16 +29,42 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def check_free(folder: Path) -> None:
+    """
+    Make sure that nobody changes a folder at this moment. It may be one that cannot be written to.
+
+    Raises:
+        ArchiveError: somebody does.
+    """
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ArchiveError(f"The folder {str(folder)!r} cannot be read: {error.strerror}.") from error
+    try:
+        _lock(descriptor, folder)
+    finally:
+        os.close(descriptor)
+
+
 def _acquire(folder: Path) -> int:
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ArchiveError(f"The folder {str(folder)!r} cannot be written to: {error.strerror}.") from error
     try:
+        _lock(descriptor, folder)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(descriptor)
         raise ArchiveError(
             f"Another process works on the archives in {str(folder)!r}.", hint="Wait until it is done."
         ) from None
-    return descriptor

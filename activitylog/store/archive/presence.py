@@ -47,8 +47,13 @@ def as_presence(looked_for: int, found: int) -> Presence:
 
 
 def _sample(engine: FileEngine, piece: Archive) -> list[int]:
-    columns = piece.manifest.columns
     every = max(1, piece.manifest.rows // _SAMPLE)
+    # Of rows that are all alike there may be none in the sample: then all are looked for.
+    return _hashes(engine, piece, every) or _hashes(engine, piece, 1)
+
+
+def _hashes(engine: FileEngine, piece: Archive, every: int) -> list[int]:
+    columns = piece.manifest.columns
     hashes: set[int] = set()
     for path in piece.files:
         sql = (
@@ -66,8 +71,12 @@ def _found(client: Client, table: str, piece: Archive, hashes: list[int]) -> int
         "WHERE Timestamp BETWEEN {first:DateTime64(9, 'UTC')} AND {last:DateTime64(9, 'UTC')}) "
         "WHERE has({hashes:Array(UInt128)}, h)"
     )
-    times = {"first": _time(piece.manifest.min_time), "last": _time(piece.manifest.max_time)}
-    return int(ask(client, table, sql, {**times, "hashes": hashes})[0])
+    return int(ask(client, table, sql, {**times(piece), "hashes": hashes})[0])
+
+
+def times(piece: Archive) -> dict[str, str]:
+    """The parameters ``first`` and ``last``: between which times its rows are."""
+    return {"first": _time(piece.manifest.min_time), "last": _time(piece.manifest.max_time)}
 
 
 def _time(text: str) -> str:

@@ -21,7 +21,7 @@ from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import of_table, quoted
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import Archive, Manifest
-from activitylog.store.archive.presence import Presence, presence
+from activitylog.store.archive.presence import Presence, presence, times
 from activitylog.store.archive.reading import fingerprint
 from activitylog.store.archive.side_table import RESTORING
 from activitylog.store.archive.table import Table, describe, record
@@ -82,6 +82,7 @@ def restore(
         if not (resumed and found == "all"):
             _check_absent(archive, table, found)
             _bring_in(client, archive, table, progress)
+        _give_ages(client, archive, table)
         record(client, "restored", archive)
         client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")
     return Restored(archive.name, archive.manifest.rows, table.name)
@@ -97,6 +98,27 @@ def _bring_in(client: Client, archive: Archive, table: Table, progress: Callable
         raise
     for partition in side_table.partition_ids(client, RESTORING):
         side_table.move(client, RESTORING, table.name, partition)
+
+
+def _give_ages(client: Client, archive: Archive, table: Table) -> None:
+    """The table's TTL knows nothing of parts that were written without one, and would keep them for ever."""
+    if not table.expires:
+        return
+    found = (
+        client.query(
+            f"SELECT DISTINCT _partition_id FROM {quoted(table.name)} "  # noqa: S608 - quoted
+            "WHERE Timestamp BETWEEN {first:DateTime64(9, 'UTC')} AND {last:DateTime64(9, 'UTC')}",
+            parameters=times(archive),
+        ).result_rows
+        if archive.manifest.rows
+        else []
+    )
+    for (partition,) in found:
+        client.command(
+            f"ALTER TABLE {quoted(table.name)} MATERIALIZE TTL IN PARTITION ID {{partition:String}}",
+            parameters={"partition": str(partition)},
+            settings={"mutations_sync": 1},
+        )
 
 
 def _check_sound(engine: FileEngine, archive: Archive) -> None:
@@ -130,6 +152,7 @@ def _recover(client: Client, table: Table, *, force: bool) -> bool:
     side_table.check_abandoned(client, RESTORING, force=force)
     for partition in side_table.partition_ids(client, RESTORING):
         if side_table.remove_copies(client, RESTORING, table, partition):
+            side_table.adapt(client, RESTORING, table)
             side_table.move(client, RESTORING, table.name, partition)
     client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")
     return True

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive.fingerprint import EMPTY, Fingerprint, of_partition, quoted, row_hash, text
@@ -199,7 +200,28 @@ def _settle(client: Client, table: Table, folder: Path, partition: str) -> None:
             f"The partition {partition} was archived to {elsewhere!r} by a run that was killed before its end.",
             hint=f"Let it end: run `activitylog archive create` once more with --to {elsewhere}",
         )
+    adapt(client, ARCHIVING, table)
     move(client, ARCHIVING, table.name, partition)
+
+
+def adapt(client: Client, side: str, table: Table) -> None:
+    """Give a side table of an earlier run what the table has got since: partitions move between equal ones."""
+    for name, type_, kind, expression in _lacking(client, side, table, "columns", _COLUMN):
+        default = f" {kind} {expression}" if kind else ""
+        client.command(f"ALTER TABLE {quoted(side)} ADD COLUMN {quoted(name)} {type_}{default}")
+    for name, type_, expression, granularity in _lacking(client, side, table, "data_skipping_indices", _INDEX):
+        index = f"{quoted(name)} {expression} TYPE {type_} GRANULARITY {granularity}"
+        client.command(f"ALTER TABLE {quoted(side)} ADD INDEX {index}")
+
+
+_COLUMN: Final = "name, type, default_kind, default_expression"
+_INDEX: Final = "name, type_full, expr, granularity"
+
+
+def _lacking(client: Client, side: str, table: Table, kind: str, what: str) -> Sequence[Sequence[Any]]:
+    sql = f"SELECT {what} FROM system.{kind} WHERE database = currentDatabase() AND table = {{table:String}}"  # noqa: S608
+    has = {row[0] for row in client.query(sql, parameters={"table": side}).result_rows}
+    return [row for row in client.query(sql, parameters={"table": table.name}).result_rows if row[0] not in has]
 
 
 def archived_as(rows: Fingerprint, columns: tuple[Column, ...], pieces: list[Archive]) -> list[Archive]:

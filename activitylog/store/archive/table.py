@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError, SchemaError
@@ -131,7 +132,7 @@ def record(client: Client, action: str, archive: Archive) -> None:
     Note in the database what was done.
 
     Args:
-        action: ``archived``, ``copied`` or ``restored``.
+        action: ``archived``, ``copied`` or ``restored``. :func:`announce` has noted ``begun``.
     """
     manifest = archive.manifest
     client.command(
@@ -150,6 +151,16 @@ def record(client: Client, action: str, archive: Archive) -> None:
             "min": manifest.min_time,
             "max": manifest.max_time,
         },
+        settings={"async_insert": 0},
+    )
+
+
+def announce(client: Client, folder: Path) -> None:
+    """Note before anything is written to a folder that it may hold rows: whoever erases a person looks there."""
+    client.command(
+        f"INSERT INTO {RECORD_TABLE} (Action, Folder) SELECT 'begun', {{folder:String}} "  # noqa: S608
+        f"WHERE {{folder:String}} NOT IN (SELECT Folder FROM {RECORD_TABLE})",
+        parameters={"folder": str(folder.absolute())},
         settings={"async_insert": 0},
     )
 

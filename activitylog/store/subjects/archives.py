@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.store.archive import Archive, archives, count_rows, rewrite
 from activitylog.store.archive.file_engine import file_engine
+from activitylog.store.archive.lock import check_free
+from activitylog.store.archive.manifest import MANIFEST, partition_of
 from activitylog.store.subjects.mentions import MentionsMode, erased_rows, holds_text, mentioned
 from activitylog.store.subjects.subject import Subject
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_RECORDED: Final = "SELECT DISTINCT Folder FROM activity_archives ORDER BY Folder"
+_RECORDED: Final = """
+SELECT Folder, groupUniqArrayIf(Partition, Piece != '') FROM activity_archives GROUP BY Folder ORDER BY Folder
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,18 @@ def folders(client: Client, given: Sequence[Path]) -> tuple[list[Path], list[Pat
     The folders of archives: those given, and those that the database has a record of.
 
     Returns:
-        The folders to look at, and recorded ones that are not on this machine.
+        The folders to look at, and recorded ones that are not on this machine. A folder that lacks partitions
+        that were archived to it counts as one that is not: a disk may be mounted there.
     """
-    recorded = [Path(folder) for (folder,) in client.query(_RECORDED).result_rows]
+    rows = client.query(_RECORDED).result_rows
+    recorded = [Path(folder) for folder, _ in rows]
     every = sorted({path.absolute() for path in given} | {path for path in recorded if path.is_dir()})
-    return every, [path for path in recorded if path not in every]
+    return every, [Path(folder) for folder, partitions in rows if not _is_here(Path(folder), set(partitions))]
+
+
+def _is_here(folder: Path, partitions: set[str]) -> bool:
+    """Whether a recorded folder is on this machine, with pieces of all partitions that were archived there."""
+    return folder.is_dir() and partitions <= {partition_of(path.parent) for path in folder.glob(f"*/{MANIFEST}")}
 
 
 def find_in_archives(paths: Sequence[Path], subject: Subject, mode: MentionsMode) -> list[ArchiveFound]:
@@ -80,8 +91,12 @@ def erase_from_archives(paths: Sequence[Path], subject: Subject, mode: MentionsM
         The number of files, and of rows that went.
 
     Raises:
-        ArchiveError: as :func:`find_in_archives`, or a file is damaged; then it is as it was.
+        ArchiveError: as :func:`find_in_archives`, or somebody is archiving, or a file is damaged; then it is as it
+            was.
     """
+    for path in paths:
+        # Who archives has read the table before its rows went, and writes them where nobody has looked.
+        check_free(path.parent if (path / MANIFEST).exists() else path)
     found = {one.path: one for one in find_in_archives(paths, subject, mode)}
     files = rows = 0
     if not any(one.files or one.strays for one in found.values()):
@@ -91,7 +106,8 @@ def erase_from_archives(paths: Sequence[Path], subject: Subject, mode: MentionsM
             one = found.get(piece.path)
             if one is None or not (one.files or one.strays):
                 continue
-            keep = f"NOT ({_condition(piece, subject, mode)})"
+            # In a column of the owner's that may be NULL nobody is mentioned: without ifNull the row would go.
+            keep = f"NOT ifNull(({_condition(piece, subject, mode)}), 0)"
             rows += rewrite(piece, keep=keep, parameters=subject.parameters)
             files += one.files
     return files, rows
@@ -105,7 +121,7 @@ def _pieces(paths: Sequence[Path]) -> list[Archive]:
 def _found(piece: Archive, subject: Subject, mode: MentionsMode) -> ArchiveFound:
     condition = _condition(piece, subject, mode)
     rows = [count_rows(one, where=condition, parameters=subject.parameters) for one in _single_files(piece)]
-    kept = f"NOT ({condition}) AND {subject.within} AND ({mentioned(subject, 'text', _texts(piece))})"
+    kept = f"NOT ifNull(({condition}), 0) AND {subject.within} AND ({mentioned(subject, 'text', _texts(piece))})"
     mentions = count_rows(piece, where=kept, parameters=subject.parameters)
     return ArchiveFound(piece.path, sum(n > 0 for n in rows), sum(rows), mentions, len(_strays(piece)))
 

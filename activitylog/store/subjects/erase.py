@@ -26,7 +26,7 @@ from activitylog.exceptions import StoreError
 from activitylog.store.subjects.archives import erase_from_archives, folders
 from activitylog.store.subjects.mentions import MentionsMode
 from activitylog.store.subjects.mutations import Progress, apply_deleted_mask, remove_inactive, rewrite
-from activitylog.store.subjects.plan import condition_in, find, plan
+from activitylog.store.subjects.plan import check_between, condition_in, find, plan
 from activitylog.store.subjects.record import Erasure, begin, check_reason, finish, forget_beginnings, unfinished
 from activitylog.store.subjects.subject import Subject
 
@@ -89,8 +89,16 @@ def erase(
         for table in planned.tables:
             _erase_from(client, table, subject, mode, run=run, progress=progress)
     erase_from_archives(folders(client, archives)[0], subject, mode)
+    _check_stayed_away(client, planned.tables, subject, mode)
     remove_inactive(client, planned.tables)
     return finish(client, record)
+
+
+def _check_stayed_away(client: Client, tables: Sequence[str], subject: Subject, mode: MentionsMode) -> None:
+    """A partition that was on its way to an archive while the table was rewritten may have come back."""
+    check_between(client)
+    if any(find(client, table, subject, mode) for table in tables):
+        raise StoreError("Rows of the subject came back while it was erased.", hint="Run this again.")
 
 
 def _erase_from(

@@ -116,7 +116,7 @@ def holds_text(name: str, type_: str) -> bool:
 
 def text_places(columns: Iterable[str]) -> dict[str, str]:
     """The conditions of columns with texts."""
-    return {name: _word(f"`{name}`", is_id=name in _IDS) for name in columns}
+    return {name: _word(f"toString(`{name}`)", is_id=name in _IDS) for name in columns}
 
 
 def _word(text: str, *, is_id: bool = False) -> str:

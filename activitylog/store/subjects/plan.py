@@ -140,8 +140,18 @@ def _check_tables(client: Client) -> None:
             hint="This command works on the tables of one server. "
             "On a cluster run ALTER TABLE ..._local ON CLUSTER ... DELETE by hand.",
         )
+    check_between(client)
+
+
+def check_between(client: Client) -> None:
+    """
+    Make sure that no partition is between the table and a file.
+
+    Raises:
+        StoreError: one is.
+    """
     for table in _BETWEEN:
-        if table in engines and client.command(f"SELECT count() FROM {table}"):  # noqa: S608 - our name
+        if client.command(f"EXISTS TABLE {table}") and client.command(f"SELECT count() FROM {table}"):  # noqa: S608 - our name
             raise StoreError(
                 f"The table {table} has rows: partitions are on their way to an archive or back.",
                 hint="Let that run end, or start it again if it was killed; then run this again.",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from activitylog.store.archive.fingerprint import quoted
 from activitylog.store.subjects.archives import ArchiveFound, find_in_archives, folders
 from activitylog.store.subjects.mentions import UNLOGGED, Mention, MentionsMode, mentions
 from activitylog.store.subjects.mutations import Inactive, inactive, remove_inactive
@@ -50,6 +51,13 @@ _DETACHED: Final = """
 SELECT count() FROM system.detached_parts
 WHERE database = currentDatabase() AND has({tables:Array(String)}, table)
 """
+_BESIDE: Final = """
+SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')
+AND NOT has({tables:Array(String)}, name) AND name IN (
+    SELECT table FROM system.columns WHERE database = currentDatabase()
+    AND name IN ('TenantId', 'ActorType', 'ActorId', 'ObjectType', 'ObjectId') GROUP BY table HAVING count() = 5)
+ORDER BY name
+"""
 _NAMED_IN_LOG: Final = "position(query, {subject_id:String}) > 0 AND match(query, {subject_word:String})"
 
 
@@ -69,6 +77,8 @@ class Proof:
             read.
         files: of an embedded store's folder that name it, beside column data; None where not looked at.
         mentions: rows of others that mention it, and were kept.
+        beside: rows of the subject in other tables with the columns of events, by table: those that ``archive
+            restore --into`` has made, and copies. They are not erased.
     """
 
     rows: Mapping[str, int]
@@ -81,6 +91,7 @@ class Proof:
     logged: int | None
     files: tuple[str, ...] | None
     mentions: tuple[Mention, ...]
+    beside: Mapping[str, int]
 
     @property
     def gone(self) -> bool:
@@ -92,7 +103,7 @@ class Proof:
     def complete(self) -> bool:
         """Whether it is gone, and nothing else that was looked at names it or was out of reach."""
         named = self.mutations or self.logged or self.files
-        return self.gone and not self.missing and not self.detached and not named
+        return self.gone and not self.missing and not self.detached and not named and not self.beside
 
 
 def prove(
@@ -130,7 +141,21 @@ def prove(
         logged=_logged(client, subject),
         files=None if folder is None else tuple(_naming_files(folder, subject.id)),
         mentions=tuple(mentions(client, subject, mode)),
+        beside=_beside(client, subject, tables),
     )
+
+
+def _beside(client: Client, subject: Subject, tables: Sequence[str]) -> dict[str, int]:
+    names = [str(name) for (name,) in client.query(_BESIDE, parameters={"tables": list(tables)}).result_rows]
+    counted = {
+        name: client.query(
+            f"SELECT count() FROM {quoted(name)} WHERE {subject.own}",  # noqa: S608 - quoted, values are parameters
+            parameters=subject.parameters,
+            settings={**UNLOGGED, "apply_deleted_mask": 0},
+        ).result_rows[0][0]
+        for name in names
+    }
+    return {name: int(rows) for name, rows in counted.items() if rows}
 
 
 def _names(command: str, subject: Subject) -> bool:

@@ -49,7 +49,7 @@ class Subject:
         tenant: only what is in this tenant (may be the empty one); everywhere when None.
 
     Raises:
-        ConfigurationError: an empty id, or a tenant within a tenant.
+        ConfigurationError: an empty id, a tenant within a tenant, or bytes that are no UTF-8.
     """
 
     kind: Kind
@@ -63,6 +63,8 @@ class Subject:
                 f"The {self.kind} has no id: that would be all events without one.",
                 hint=f"Name one: {'acme' if self.kind == 'tenant' else 'user:42'}.",
             )
+        if any("\ud800" <= char <= "\udfff" for char in self.name + (self.tenant or "")):
+            raise ConfigurationError(f"The {self.kind} is no text in UTF-8.", hint="Give it as the store has it.")
         if self.kind == "tenant" and (self.tenant is not None or self.type):
             raise ConfigurationError("A tenant has no type and no tenant.", hint="Give its id alone.")
 

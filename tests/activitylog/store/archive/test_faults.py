@@ -15,6 +15,7 @@ import pytest
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import archives, restore, verify
 from activitylog.store.archive import side_table as side
+from activitylog.store.archive.table import describe
 from tests.activitylog.store.archive.conftest import archive, count, events, fill
 
 #: Runs in a process of its own: a store in a folder, and what to do with it. It is killed before or after the
@@ -214,6 +215,20 @@ class TestMoveInTheMiddle:
         for piece in archives(tmp_path):
             restore(embedded_store, piece)
         assert events(embedded_store) == before
+
+    def test_the_table_grew_since(self, embedded_store: Any, tmp_path: Path) -> None:
+        """A column and an index that came after the run was killed: its rows go back all the same."""
+        fill(embedded_store)
+        table = describe(embedded_store)
+        side.create(embedded_store, side.ARCHIVING, table, expires=True)
+        side.move(embedded_store, table.name, side.ARCHIVING, "202401")
+        embedded_store.command("ALTER TABLE activity_events ADD COLUMN OrderId String DEFAULT Attributes['a']")
+        embedded_store.command(
+            "ALTER TABLE activity_events ADD INDEX of_order OrderId TYPE bloom_filter(0.01) GRANULARITY 1"
+        )
+        archive(embedded_store, tmp_path / "to", keep=True)
+        assert count(embedded_store) == 500
+        assert not side.exists(embedded_store, side.ARCHIVING)
 
     def test_neither_nor(self, embedded_store: Any, tmp_path: Path) -> None:
         """Some rows of a part in both tables and others not: a case for a person, and nothing is touched."""

@@ -201,3 +201,27 @@ class TestRestore:
         embedded_store.command("ALTER TABLE activity_events MODIFY TTL toDateTime(Timestamp) + INTERVAL 9000 DAY")
         assert restore(embedded_store, archives(archived)[0]).rows == 288
         assert count(embedded_store) == 288
+
+    def test_expires_later(self, embedded_store: Any, archived: Path) -> None:
+        """What came back does not stay for ever: the engine knows again when its TTL is due."""
+        embedded_store.command("ALTER TABLE activity_events MODIFY TTL toDateTime(Timestamp) + INTERVAL 9000 DAY")
+        restore(embedded_store, archives(archived)[0])
+        due = embedded_store.query(
+            "SELECT min(toString(toDate(delete_ttl_info_min))) FROM system.parts WHERE active AND rows > 0 "
+            "AND database = currentDatabase() AND table = 'activity_events'"
+        ).result_rows
+        assert due == [("2048-09-20",)]
+
+    def test_rows_that_are_all_alike(self, embedded_store: Any, tmp_path: Path) -> None:
+        """A sample of them may be empty; that does not mean that the table has none."""
+        for minute in range(3):
+            embedded_store.command(
+                "INSERT INTO activity_events (Timestamp, EventName) "
+                f"SELECT '2024-01-01 00:0{minute}:00', 'a.b' FROM numbers(20000) SETTINGS insert_deduplicate = 0"
+            )
+        archive(embedded_store, tmp_path / "to")
+        (piece,) = archives(tmp_path / "to")
+        restore(embedded_store, piece)
+        with pytest.raises(ArchiveError, match="has the rows"):
+            restore(embedded_store, piece)
+        assert count(embedded_store) == 60_000

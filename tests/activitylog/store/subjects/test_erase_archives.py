@@ -102,6 +102,62 @@ class TestArchives:
         assert erase(archived, ANN, archives=[tmp_path / "moved"]) is not None
         assert [record.archive_rows for record in erasures(archived)] == [0, 1]
 
+    def test_a_disk_that_is_not_mounted(self, archived: Any, tmp_path: Path) -> None:
+        """The folder is there and empty: that is no archive without the person."""
+        (tmp_path / "archive").rename(tmp_path / "disk")
+        (tmp_path / "archive").mkdir()
+        erase(archived, ANN)
+        found = prove(archived, ANN)
+        assert (found.complete, found.missing) == (False, (tmp_path / "archive",))
+        (tmp_path / "archive").rmdir()
+        (tmp_path / "disk").rename(tmp_path / "archive")
+        assert not prove(archived, ANN).gone
+        erase(archived, ANN)
+        assert prove(archived, ANN).complete
+
+    def test_rows_with_null_stay(self, chdb_client: Any, tmp_path: Path) -> None:
+        """In a column of the owner's that may be NULL: the others' rows are not taken for the subject's."""
+        apply(chdb_client)
+        chdb_client.command(f"ALTER TABLE {EVENTS_TABLE} ADD COLUMN Note Nullable(String)")
+        chdb_client.command(f"ALTER TABLE {EVENTS_TABLE} ADD COLUMN Tags Array(String)")
+        others = [event("2026-01-05 11:00:00", "user:bo"), event("2026-01-05 11:00:01", "user:bo", Note="for ann")]
+        insert(chdb_client, [*JANUARY, *others, event("2026-01-05 11:00:02", "user:bo", Tags=["x", "ann"])])
+        list(create(chdb_client, tmp_path / "archive", before=datetime(2026, 3, 1, tzinfo=UTC)))
+        erase(chdb_client, ANN, mode="text")
+        assert [piece.manifest.rows for piece in archives(tmp_path / "archive")] == [1]
+
+    def test_a_folder_that_somebody_archives_to(self, archived: Any, tmp_path: Path) -> None:
+        """What is read from the table before the rows go may be written where nobody has looked."""
+        late = tmp_path / "late"
+        outcomes = create(archived, late, before=datetime(2026, 4, 1, tzinfo=UTC), keep=True)
+        assert next(outcomes).action == "copied"
+        shutil.rmtree(late / "202603")
+        with pytest.raises(ArchiveError, match="Another process"):
+            erase(archived, ANN)
+        del outcomes
+        erase(archived, ANN)
+        assert [record.state for record in erasures(archived)] == ["finished"]
+
+    def test_a_folder_is_recorded_before_anything_is_in_it(self, archived: Any, tmp_path: Path) -> None:
+        """A run that fails leaves its pieces where an erasure looks."""
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            list(create(archived, tmp_path / "new", before=datetime(2026, 4, 1, tzinfo=UTC), progress=stop))
+        assert archived.command("SELECT count() FROM activity_archives WHERE Action = 'begun'") == 2
+
+    def test_a_table_beside(self, archived: Any, tmp_path: Path) -> None:
+        """Rows that were restored into a table of another name are not erased, and that is said."""
+        for piece in archives(tmp_path / "archive"):
+            restore(archived, piece, into="old")
+        erase(archived, ANN)
+        found = prove(archived, ANN)
+        assert (found.gone, found.complete, found.beside) == (True, False, {"old": 1})
+        archived.command("DROP TABLE old")
+        assert prove(archived, ANN).complete
+
     def test_a_damaged_one(self, archived: Any, tmp_path: Path) -> None:
         """Nothing is written over it, the erasure stays begun, and is completed when it is whole again."""
         (path,) = archives(tmp_path / "archive")[0].files

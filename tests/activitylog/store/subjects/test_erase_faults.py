@@ -80,13 +80,13 @@ class TestKilled:
     @pytest.mark.parametrize(
         "kill",
         [
-            ("erase", "begin", "after"),
-            ("mutations", "_wait", "before"),
-            ("erase", "_erase_from", "after"),
-            ("erase", "erase_from_archives", "before"),
+            ("subjects.erase", "begin", "after"),
+            ("subjects.mutations", "_wait", "before"),
+            ("subjects.erase", "_erase_from", "after"),
+            ("subjects.erase", "erase_from_archives", "before"),
             ("archive.rewrite", "write", "after"),
-            ("erase", "finish", "before"),
-            ("erasures", "rewrite", "before"),
+            ("subjects.erase", "finish", "before"),
+            ("subjects.record", "rewrite", "before"),
         ],
         ids=str,
     )
