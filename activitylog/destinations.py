@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
-from activitylog.exceptions import ConfigurationError, SchemaError
+from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaError
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
@@ -125,6 +125,8 @@ def _apply_schema(client: Any, settings: StoreSettings) -> None:
 
     Neither do old rows, however many: the next batch waits for this, and a process that ends waits for neither.
     A process without ``[store]`` leaves alone what settings decide: it may lack the file that another one has.
+    Where a newer version made the tables (a deployment that was rolled back), they are left alone and inserted
+    into: later steps only add to what an older writer knows.
     """
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -132,6 +134,8 @@ def _apply_schema(client: Any, settings: StoreSettings) -> None:
 
     try:
         apply(client, settings if settings != StoreSettings() else None, fill=fill_small_rollup)
+    except NewerSchemaError as error:
+        _log.error("activitylog: the schema is left as it is: %s", error)
     except (SchemaError, ClickHouseError) as error:
         if pending(client):
             raise

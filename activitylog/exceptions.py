@@ -62,6 +62,10 @@ class ArchiveError(StoreError):
     """An archive that cannot be used, made or put back."""
 
 
+class NewerSchemaError(SchemaError):
+    """The database was made by a newer version of activitylog than this one."""
+
+
 class QueryError(ActivityLogError):
     """A question that cannot be asked as it was given."""
 

@@ -18,7 +18,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from activitylog.exceptions import SchemaError
+from activitylog.exceptions import NewerSchemaError, SchemaError
 from activitylog.store.rendering import statements
 from activitylog.store_settings import StoreSettings
 
@@ -120,7 +120,7 @@ def _check(recorded: Mapping[int, Iterable[tuple[str, str]]]) -> None:
     newest = max(recorded, default=0)
     if newest > max(known):
         names = ", ".join(name for name, _ in recorded[newest])
-        raise SchemaError(
+        raise NewerSchemaError(
             f"The database has the schema step {newest:04d} ({names}); this version of activitylog knows "
             f"the steps up to {max(known):04d}.",
             hint="Install the version that made it, or a newer one; or use another database.",

@@ -210,6 +210,18 @@ class TestOnFirstUse:
         assert missing(client) == []
         client.close()
 
+    @pytest.mark.server
+    def test_a_newer_database_costs_no_events(self, url: str, caplog: pytest.LogCaptureFixture) -> None:
+        """After a deployment was rolled back the older version says so, and its events are stored."""
+        client = connect(url, create_database=True)
+        apply(client)
+        client.command("INSERT INTO activity_schema_migrations (number, name) VALUES (9999, 'later')")
+        client.close()
+        activitylog.configure(url, create_schema=True, retry_deadline_seconds=5)
+        activitylog.emit("order.placed", **_order("9"))
+        assert activitylog.flush().delivered == 1
+        assert "the schema is left as it is: The database has the schema step 9999 (later)" in caplog.text
+
     def test_the_default_is_the_default(self) -> None:
         """What an empty table [store] means is what no table means."""
         assert parse_store({}) == StoreSettings()
