@@ -27,7 +27,7 @@ class TestDepartedRows:
     """The questions that set the roll-ups beside the rows."""
 
     def test_first_and_last_of_what_has_left(self, archived: Any) -> None:
-        """A first or last time is that of an event: to the hour where its row has left, never 1970 or a later row."""
+        """A time is that of an event: to the hour where its row has left, never 1970 or a later row."""
         seen = {line[0]: line[3:] for line in ask(archived, "event-counts").rows}
         assert seen["order.placed"] == (at("2026-01-05 10:00"), at("2026-03-01 11:00"))
         assert seen["order.imported"] == (at("2026-01-05 12:00"), at("2026-01-05 12:00"))
