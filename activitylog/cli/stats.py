@@ -87,6 +87,8 @@ def _show(client: Client, url: str, *, as_json: bool, columns: bool, partitions:
     if partitions:
         print_rows(rows_of(found.partitions, _PARTITIONS), title="partitions")
     where = "" if found.top_events_source == "rollup" else " (counted in the table)"
+    if sum(item.events for item in found.top_events) > found.events.events:
+        where = " (of the roll-up: with what has left the table)"
     print_rows(
         rows_of(found.top_events, ("event", "events", "percent")), title=f"top events{where}", bars="events"
     )

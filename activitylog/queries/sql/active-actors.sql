@@ -12,10 +12,13 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 30 : this many days up to the newest event; days are whole
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     (
         SELECT (toInt32(min(Day)), toInt32(max(Day)), count())
         FROM activity_events_actor_daily
-        WHERE Day <= toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1))
+        WHERE Day <= toDate32(bound - toIntervalNanosecond(1))
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
     ) AS ends,
@@ -43,7 +46,7 @@ FROM
             (
                 SELECT toInt32(Day) AS number, TenantId, ActorType, ActorId
                 FROM activity_events_actor_daily
-                WHERE Day <= toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1)) AND toInt32(Day) > first - 30
+                WHERE Day <= toDate32(bound - toIntervalNanosecond(1)) AND toInt32(Day) > first - 30
                     AND ({tenant:String} = '' OR TenantId = {tenant:String})
                     AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
                 GROUP BY Day, TenantId, ActorType, ActorId

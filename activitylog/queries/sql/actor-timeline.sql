@@ -27,6 +27,8 @@ WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime6
         SELECT ActorId
         FROM activity_events_actor_daily
         WHERE {actor:String} = '' AND Day >= toDate32({since:DateTime64(9, 'UTC')}) AND Day <= toDate32({until:DateTime64(9, 'UTC')})
+            -- of those whose rows are still here
+            AND Day >= toDate32(assumeNotNull((SELECT min(Timestamp) FROM activity_events)))
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
         GROUP BY ActorId

@@ -15,11 +15,14 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 20 : at most this many hours
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     604800 AS week,
     -- The hour of the newest event is not over, and would look like a fall.
-    (SELECT (toUInt32(min(Hour)), toUInt32(max(Hour))) FROM activity_events_hourly WHERE Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)) AS whole,
-    assumeNotNull((SELECT toUInt32(max(Hour)) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')})) AS newest,
-    assumeNotNull(if(whole.2 = newest AND {until:DateTime64(9, 'UTC')} >= now64(9, 'UTC'), whole.2, whole.2 + 3600)) AS end,
+    (SELECT (toUInt32(min(Hour)), toUInt32(max(Hour))) FROM activity_events_hourly WHERE Hour <= bound - toIntervalHour(1)) AS whole,
+    assumeNotNull((SELECT toUInt32(max(Hour)) FROM activity_events_hourly WHERE Hour < bound)) AS newest,
+    assumeNotNull(if(whole.2 = newest AND bound >= now64(9, 'UTC'), whole.2, whole.2 + 3600)) AS end,
     least({hours:UInt32}, 168) * 3600 AS span,
     least({weeks:UInt32}, 500) AS back
 SELECT

@@ -16,7 +16,7 @@
 -- param limit UInt64 = 20 : at most this many bursts
 WITH
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start
 SELECT
     toDateTime64(toStartOfInterval(toDateTime(Timestamp, 'UTC'), toIntervalMinute(greatest({minutes:UInt32}, 1))), 0, 'UTC') AS began,

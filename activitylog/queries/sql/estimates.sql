@@ -19,7 +19,7 @@ WITH
     {unit:Enum8('event'=1,'session'=2,'actor'=3,'trace'=4)} AS unit,
     -- whole hours, since counters are by the minute
     toDateTime64(toStartOfHour(greatest(if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))), toDateTime64(0, 9, 'UTC'))), 9, 'UTC') AS start
 SELECT
     sampled.event AS event,

@@ -1,5 +1,6 @@
 -- title: Events by name
--- answers: Which events are there, and how often? events counts what was sampled out and rolled up, too.
+-- answers: Which events are there, and how often? events counts what was sampled out and rolled up, too;
+--   first and last are whole hours where the rows have left the table (archive, retention).
 -- group: what
 -- kind: ranking
 -- x: event
@@ -45,11 +46,11 @@ SELECT
     names.event AS event,
     toUInt64(names.rows) AS rows,
     names.events AS events,
-    seen.first AS first,
-    seen.last AS last
+    if(toStartOfHour(seen.first) = names.first_hour, seen.first, toDateTime64(names.first_hour, 9, 'UTC')) AS first,
+    if(toStartOfHour(seen.last) = names.last_hour, seen.last, toDateTime64(names.last_hour, 9, 'UTC')) AS last
 FROM
 (
-    SELECT line.1 AS event, line.2 AS rows, line.3 AS events
+    SELECT line.1 AS event, line.2 AS rows, line.3 AS events, line.4 AS first_hour, line.5 AS last_hour
     FROM (SELECT arrayJoin(counted) AS line)
 ) AS names
 LEFT JOIN

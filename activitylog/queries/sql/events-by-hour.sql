@@ -12,10 +12,13 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 72 : this many hours up to the newest event
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     (
         SELECT (toDateTime64(min(Hour), 0, 'UTC'), toDateTime64(max(Hour), 0, 'UTC'), count())
         FROM activity_events_hourly
-        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= bound - toIntervalHour(1)
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({event:String} = '' OR EventName = {event:String})
     ) AS whole,
@@ -29,15 +32,15 @@ FROM
     (
         SELECT Hour AS hour, RowCount AS stored, Weighted AS weighted
         FROM activity_events_hourly
-        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= bound - toIntervalHour(1)
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({event:String} = '' OR EventName = {event:String})
             AND Hour >= earliest
         UNION ALL
         SELECT toStartOfHour(Timestamp) AS hour, 1 AS stored, SampleWeight * EventCount AS weighted
         FROM activity_events
-        WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
-            AND (toStartOfHour(Timestamp) < {since:DateTime64(9, 'UTC')} OR toStartOfHour(Timestamp) > {until:DateTime64(9, 'UTC')} - toIntervalHour(1))
+        WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < bound
+            AND (toStartOfHour(Timestamp) < {since:DateTime64(9, 'UTC')} OR toStartOfHour(Timestamp) > bound - toIntervalHour(1))
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({event:String} = '' OR EventName = {event:String})
         UNION ALL

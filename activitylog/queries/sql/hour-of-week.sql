@@ -13,13 +13,19 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 168 : at most this many hours, from Monday 0:00 on
 WITH
-    toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')})), 0, 'UTC') AS newest
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < bound)), 0, 'UTC') AS newest,
+    -- of the weeks that are asked for, those that the store goes back
+    assumeNotNull((SELECT toUnixTimestamp(min(Hour)) FROM activity_events_hourly)) AS oldest,
+    least(greatest({weeks:UInt32}, 1), greatest(ceil((toUnixTimestamp(newest) + 3600 - oldest) / 604800), 1)) AS covered
 SELECT
     weekday,
     hour,
     toUInt64(sum(stored)) AS rows,
     sum(weighted) AS events,
-    round(events / greatest({weeks:UInt32}, 1), 2) AS events_a_week
+    round(events / covered, 2) AS events_a_week
 FROM
 (
     SELECT toDayOfWeek(Hour) AS weekday, toHour(Hour) AS hour, RowCount AS stored, Weighted AS weighted

@@ -11,6 +11,10 @@
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 90 : this many days up to the newest event; days are whole
+WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound
 SELECT day, new, returning, actors
 FROM
 (
@@ -22,7 +26,7 @@ FROM
         (
             SELECT Day, TenantId, ActorType, ActorId
             FROM activity_events_actor_daily
-            WHERE Day <= toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1))
+            WHERE Day <= toDate32(bound - toIntervalNanosecond(1))
                 AND ({tenant:String} = '' OR TenantId = {tenant:String})
                 AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
             GROUP BY Day, TenantId, ActorType, ActorId

@@ -11,14 +11,17 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 50 : at most this many names
 WITH
-    toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < {until:DateTime64(9, 'UTC')})), 0, 'UTC')
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < bound)), 0, 'UTC')
         - toIntervalDay(least({days:UInt32}, 36500)) AS start
 SELECT event, toDateTime64(min(hour), 0, 'UTC') AS first_hour, toUInt64(sum(stored)) AS rows, sum(weighted) AS events
 FROM
 (
     SELECT EventName AS event, Hour AS hour, sum(RowCount) AS stored, sum(Weighted) AS weighted
     FROM activity_events_hourly
-    WHERE Hour < {until:DateTime64(9, 'UTC')}
+    WHERE Hour < bound
         AND ({tenant:String} = '' OR TenantId = {tenant:String})
     GROUP BY event, hour
     HAVING stored > 0

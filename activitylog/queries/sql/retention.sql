@@ -14,6 +14,9 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 1000 : at most this many lines
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     greatest({period_days:UInt32}, 1) AS length,
     least({periods:UInt32}, 1000) AS shown,
     -- 1970-01-05 was a Monday: period 0 begins there
@@ -40,7 +43,7 @@ FROM
             (
                 SELECT Day, TenantId, ActorType, ActorId
                 FROM activity_events_actor_daily
-                WHERE Day < toDate32({until:DateTime64(9, 'UTC')})
+                WHERE Day < toDate32(bound)
                     AND ({tenant:String} = '' OR TenantId = {tenant:String})
                     AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
                 GROUP BY Day, TenantId, ActorType, ActorId

@@ -2,6 +2,7 @@
 -- answers: On each of the newest days, how many rows are there, and how many did the hourly and the daily roll-up
 --   count?
 --   A row that is missing there came before the roll-up was made, or past its view.
+--   Below 0: rows have left the table (archive, retention), and the roll-ups keep their counts.
 -- group: quality
 -- kind: series
 -- x: day
@@ -14,7 +15,7 @@
 -- param limit UInt64 = 90 : at most this many days, the newest; days are whole
 WITH
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start,
     toDate32(start) AS first_day,
     toDate32({until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1)) AS last_day

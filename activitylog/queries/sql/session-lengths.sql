@@ -15,8 +15,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 90 : this many days up to the newest session
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start
 SELECT day, sessions, median_minutes, p90_minutes, single, rows_per_session, events_per_session
 FROM
@@ -42,7 +45,7 @@ FROM
             if(SessionId != '', [steps], arraySplit(
                 (step, pause) -> pause > {gap_minutes:UInt32} * 60000000000, steps, arrayDifference(steps.1))) AS parts
         FROM activity_events
-        WHERE Timestamp >= start AND Timestamp < {until:DateTime64(9, 'UTC')}
+        WHERE Timestamp >= start AND Timestamp < bound
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
             AND (SessionId != '' OR ActorId != '')

@@ -16,7 +16,7 @@ WITH
         FROM activity_events
         WHERE {session:String} = '' AND SessionId != ''
             AND Timestamp >= greatest({since:DateTime64(9, 'UTC')}, least(
-                {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+                {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
             ) - toIntervalDay(least({days:UInt32}, 36500)))
             AND Timestamp < {until:DateTime64(9, 'UTC')}
             AND ({tenant:String} = '' OR TenantId = {tenant:String})

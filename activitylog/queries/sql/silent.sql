@@ -1,7 +1,7 @@
 -- title: Who fell silent
 -- answers: Which services, producers, events or tenants have stopped sending, and how many events should have come
---   since
---   then, at their usual pace?
+--   since then, at their usual pace? Counted up to the newest event of all; with until, up to then, so that all can
+--   be silent.
 -- group: quality
 -- kind: ranking
 -- x: what
@@ -19,9 +19,10 @@
 WITH
     {by:Enum8('service'=1,'producer'=2,'event'=3,'tenant'=4)} AS kind,
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
-        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+        {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start,
-    least({until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)) AS end
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), least({until:DateTime64(9, 'UTC')}, now64(9, 'UTC')),
+        least(assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1))) AS end
 SELECT
     what,
     rows,

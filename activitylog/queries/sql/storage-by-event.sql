@@ -18,7 +18,7 @@ WITH
         FROM system.parts
         WHERE active AND database = currentDatabase() AND table = 'activity_events'
     ) AS stored,
-    least({until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1))
+    least({until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1))
         - toIntervalHour(least({sample_hours:UInt32}, 876000)) AS sample_start
 SELECT
     event,
@@ -37,7 +37,8 @@ FROM
     (
         SELECT EventName AS event, sum(RowCount) AS rows
         FROM activity_events_hourly
-        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+        WHERE Hour >= toStartOfHour(assumeNotNull((SELECT min(Timestamp) FROM activity_events)))
+            AND Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
         GROUP BY event
         HAVING rows > 0

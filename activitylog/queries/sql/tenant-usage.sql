@@ -17,20 +17,23 @@ WITH
         SELECT ifNotFinite(sum(bytes_on_disk) / sum(rows), 0)
         FROM system.parts
         WHERE active AND database = currentDatabase() AND table = 'activity_events'
-    ) AS bytes_per_row
+    ) AS bytes_per_row,
+    -- the roll-up keeps what was archived or has expired; its bytes are gone
+    toStartOfHour(assumeNotNull((SELECT min(Timestamp) FROM activity_events))) AS oldest
 SELECT
     tenant,
     toUInt64(sum(stored)) AS rows,
     sum(weighted) AS events,
     ifNotFinite(round(100 * events / sum(events) OVER (), 2), 0) AS percent,
     toUInt64(sum(distinct_actors)) AS actors,
-    toUInt64(rows * assumeNotNull(bytes_per_row)) AS estimated_bytes,
+    toUInt64(greatest(sum(kept), 0) * assumeNotNull(bytes_per_row)) AS estimated_bytes,
     ifNotFinite(round(100 * sum(bad) / events, 2), 0) AS failed_percent
 FROM
 (
     SELECT
         TenantId AS tenant,
         RowCount AS stored,
+        if(Hour >= oldest, RowCount, 0) AS kept,
         Weighted AS weighted,
         if(Outcome IN ('failure', 'denied'), Weighted, 0) AS bad,
         0 AS distinct_actors
@@ -38,7 +41,7 @@ FROM
     WHERE toDate(Hour) >= first_day AND toDate(Hour) <= last_day
         AND ({tenant:String} = '' OR TenantId = {tenant:String})
     UNION ALL
-    SELECT TenantId AS tenant, 0, 0, 0, uniqExact(ActorType, ActorId) AS distinct_actors
+    SELECT TenantId AS tenant, 0, 0, 0, 0, uniqExact(ActorType, ActorId) AS distinct_actors
     FROM
     (
         SELECT TenantId, ActorType, ActorId

@@ -17,7 +17,7 @@ WITH
         FROM activity_events
         WHERE {id:String} = '' AND (RequestId != '' OR TraceId != '')
             AND Timestamp >= greatest({since:DateTime64(9, 'UTC')}, least(
-                {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalDay(1)
+                {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
             ) - toIntervalDay(least({days:UInt32}, 36500)))
             AND Timestamp < {until:DateTime64(9, 'UTC')}
             AND ({tenant:String} = '' OR TenantId = {tenant:String})

@@ -12,9 +12,12 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 90 : this many days up to the newest event
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfDay(now('UTC') + toIntervalHour(1)) + toIntervalDay(1), 9, 'UTC')) AS bound,
     -- where the whole days begin and end
     toDateTime64(toDate32({since:DateTime64(9, 'UTC')} + toIntervalDay(1) - toIntervalNanosecond(1)), 9, 'UTC') AS first_day,
-    toDateTime64(toDate32({until:DateTime64(9, 'UTC')}), 9, 'UTC') AS end_day,
+    toDateTime64(toDate32(bound), 9, 'UTC') AS end_day,
     (
         SELECT (toDateTime64(min(Day), 0, 'UTC'), toDateTime64(max(Day), 0, 'UTC'), count())
         FROM activity_events_actor_daily
@@ -41,7 +44,7 @@ FROM
             UNION ALL
             SELECT toDate(Timestamp) AS day, TenantId, ActorType, ActorId, 1 AS stored, SampleWeight * EventCount AS weighted
             FROM activity_events
-            WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
+            WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < bound
                 AND (Timestamp < first_day OR Timestamp >= end_day)
                 AND ({tenant:String} = '' OR TenantId = {tenant:String})
                 AND ({actor_type:String} = '' OR ActorType = {actor_type:String})

@@ -11,10 +11,13 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 90 : this many days up to the newest event
 WITH
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
+        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     (
         SELECT (toDateTime64(toDate(min(Hour)), 0, 'UTC'), toDateTime64(toDate(max(Hour)), 0, 'UTC'), count())
         FROM activity_events_hourly
-        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= bound - toIntervalHour(1)
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
     ) AS whole,
     -- the first day that is shown, as far as the whole hours go
@@ -27,14 +30,14 @@ FROM
     (
         SELECT Hour AS hour, RowCount AS stored, Weighted AS weighted
         FROM activity_events_hourly
-        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
+        WHERE Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= bound - toIntervalHour(1)
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND Hour >= earliest
         UNION ALL
         SELECT toStartOfHour(Timestamp) AS hour, 1 AS stored, SampleWeight * EventCount AS weighted
         FROM activity_events
-        WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime64(9, 'UTC')}
-            AND (toStartOfHour(Timestamp) < {since:DateTime64(9, 'UTC')} OR toStartOfHour(Timestamp) > {until:DateTime64(9, 'UTC')} - toIntervalHour(1))
+        WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < bound
+            AND (toStartOfHour(Timestamp) < {since:DateTime64(9, 'UTC')} OR toStartOfHour(Timestamp) > bound - toIntervalHour(1))
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
         UNION ALL
         SELECT toDateTime(earliest, 'UTC') AS hour, 0 AS stored, 0 AS weighted WHERE whole.3 > 0

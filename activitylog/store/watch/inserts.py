@@ -19,14 +19,15 @@ SELECT countIf(Timestamp > now64(9) - INTERVAL 1 MINUTE) AS minute,
        countIf(Timestamp > now64(9) - INTERVAL 1 HOUR) AS hour, count() AS day
 FROM {table} WHERE Timestamp > now64(9) - INTERVAL 1 DAY AND Timestamp <= now64(9)
 """
-#: Each inserted block takes a number in its partition, and a merged part keeps the range of its sources.
+#: Each inserted block takes a number in its partition, and a merged part keeps the range of its sources. A dropped
+#: partition leaves an empty part for a while.
 _BLOCKS: Final = """
 SELECT sum(rows) AS rows, sum(max_block_number - min_block_number + 1) AS blocks
-FROM system.parts
-WHERE active AND database = currentDatabase() AND table = {table:String}
+FROM system.parts AS part
+WHERE active AND part.rows > 0 AND database = currentDatabase() AND table = {table:String}
     AND partition_id IN (
-        SELECT partition_id FROM system.parts
-        WHERE active AND database = currentDatabase() AND table = {table:String}
+        SELECT partition_id FROM system.parts AS part
+        WHERE active AND part.rows > 0 AND database = currentDatabase() AND table = {table:String}
         GROUP BY partition_id ORDER BY max(modification_time) DESC LIMIT 1)
 """
 

@@ -15,11 +15,11 @@ SELECT t.name AS table, t.engine AS engine, p.rows AS rows, p.bytes AS bytes,
        p.partitions AS partitions
 FROM system.tables AS t
 LEFT JOIN (
-    SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes, count() AS parts,
-           uniqExact(partition_id) AS partitions, sum(data_uncompressed_bytes) AS uncompressed,
+    SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes, countIf(part.rows > 0) AS parts,
+           uniqExactIf(partition_id, part.rows > 0) AS partitions, sum(data_uncompressed_bytes) AS uncompressed,
            sum(data_compressed_bytes) AS compressed,
            sum(secondary_indices_compressed_bytes + secondary_indices_marks_bytes) AS indexes
-    FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table
+    FROM system.parts AS part WHERE active AND database = currentDatabase() GROUP BY table
 ) AS p ON p.table = t.name
 WHERE t.database = currentDatabase() AND NOT t.is_temporary
 ORDER BY bytes DESC, table
@@ -72,7 +72,7 @@ class TableSize:
         uncompressed_bytes: of the columns' data before compression.
         compression: the columns' data before compression by after.
         index_bytes: of :attr:`bytes`, the skipping indexes.
-        parts: active ones.
+        parts: active ones that hold rows: a dropped partition leaves empty ones for a while.
     """
 
     table: str

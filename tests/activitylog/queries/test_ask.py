@@ -6,7 +6,7 @@ import math
 import re
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from activitylog.exceptions import QueryError
 from activitylog.queries import ask, questions
 from activitylog.store import connect
 from tests.activitylog.queries.conftest import EVENTS, MORE
-from tests.activitylog.queries.rows import put, row
+from tests.activitylog.queries.rows import at, put, row
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -400,6 +400,22 @@ class TestEveryQuestion:
         assert ask(full_store, "top-actors", days=36500).rows == rows
         assert len(ask(full_store, "top-actors").rows) <= len(rows)
 
+    def test_newest_is_not_the_future(self, full_store: Any) -> None:
+        """Nor does it move the newest hours, days and weeks, unless ``until`` asks for it."""
+        series = ["events-by-hour", "failures-by-hour", "volume", "unique-actors-per-day", "active-actors"]
+        series += ["new-and-returning", "retention", "hour-of-week", "new-events", "anomalies", "session-lengths"]
+        before = {name: ask(full_store, name, **_days(name)).rows for name in series}
+        put(full_store, row("2040-01-01", "clock.wrong", "zoe"))
+        for name, rows in before.items():
+            assert ask(full_store, name, **_days(name)).rows == rows, name
+        assert ask(full_store, "events-by-hour", until="2040-01-02").rows[-1][:2] == (at("2040-01-01"), 1)
+
+    def test_newest_day_with_a_wrong_clock(self, full_store: Any) -> None:
+        """The newest day ends with what happened, not an hour of the future away from all of it."""
+        now = datetime.now(UTC) - timedelta(hours=2)
+        put(full_store, row(f"{now:%Y-%m-%d %H:%M:%S}", "recent", "ann"), row("2040-01-01", "clock.wrong", "zoe"))
+        assert "ann" in {line[5] for line in ask(full_store, "sessions").rows}
+
     def test_the_parser_takes_them(self, empty_store: Any) -> None:
         """Each file is one statement, as clickhouse-client reads it, head and placeholders included."""
         for name, asked in questions().items():
@@ -467,3 +483,8 @@ class TestErrors:
             ask(chdb_client, "newest")
         assert caught.value.message.startswith("The question 'newest' finds no table to ask: Code: 60.")
         assert caught.value.hint == "Run: activitylog schema apply --url URL."
+
+
+def _days(name: str) -> dict[str, int]:
+    """As many days as reach back to what the tests have, where days count from now on."""
+    return {"days": 36500} if name == "session-lengths" else {}

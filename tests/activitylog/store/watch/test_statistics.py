@@ -120,6 +120,22 @@ class TestStatistics:
         assert found.average_batch_rows is not None
         assert 45 < found.average_batch_rows < 146
 
+    def test_dropped_partition(self, store: Any) -> None:
+        """A partition that was just dropped is no batch of no rows, and no part."""
+        store.command(
+            "INSERT INTO activity_events (Timestamp, EventName) SELECT '2020-01-05', 'a' FROM numbers(50)"
+        )
+        store.command("ALTER TABLE activity_events DROP PARTITION 202001")
+        found = statistics(store)
+        assert found.inserts is not None
+        assert found.inserts.average_batch_rows is not None
+        assert found.inserts.average_batch_rows > 100
+        parts = store.query(
+            "SELECT count() FROM system.parts WHERE active AND rows > 0 AND database = "
+            "currentDatabase() AND table = 'activity_events'"
+        ).result_rows[0][0]
+        assert {size.table: size for size in found.tables}["activity_events"].parts == parts
+
     def test_top_events(self, store: Any, found: Statistics) -> None:
         """From the roll-up, and by a scan when it is asked for: the same numbers."""
         assert [(item.event, item.events, item.percent) for item in found.top_events] == [
