@@ -103,7 +103,14 @@ def existing_store(given: str | None) -> Store:
             f"There is no store at {store}.",
             hint="Name one with --url, or make one: `activitylog demo`, `activitylog ingest FILE`.",
         )
+    if folder is not None and not _is_store(folder) and _is_store(folder / "store"):
+        raise StoreUnavailableError(f"There is no store at {store}.", hint=f"Did you mean {folder / 'store'}?")
     return store
+
+
+def _is_store(folder: Path) -> bool:
+    """Whether the embedded engine was here."""
+    return (folder / "metadata").is_dir()
 
 
 def open_store(store: Store, *, create_database: bool = False) -> Client:

@@ -17,6 +17,8 @@ from tests.benchmarks.storage.report import geometric_mean, markdown
 from tests.benchmarks.storage.run import Plan, run, stage
 from tests.benchmarks.storage.subjects import subjects
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 2_000
 PEERS = ("otel_logs", "clickstack")
 OLD = "otel_logs_before"

@@ -15,6 +15,8 @@ from activitylog.cli.archive import archive
 from activitylog.cli.errors import run
 from activitylog.store import apply
 
+pytestmark = pytest.mark.slow
+
 _FILL = """
 from activitylog.store import apply, connect
 import sys

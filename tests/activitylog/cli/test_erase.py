@@ -13,6 +13,8 @@ from activitylog.cli.errors import run
 from activitylog.store import apply
 from tests.activitylog.store.subjects.erasing import event, insert, stored
 
+pytestmark = pytest.mark.slow
+
 EVENTS = [
     event("2026-01-05 10:00:00", "user:ann", "doc:1"),
     event("2026-02-05 10:00:00", "user:ann\x1b[31m", "user:ann"),

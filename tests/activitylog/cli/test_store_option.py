@@ -69,3 +69,11 @@ class TestExistingStore:
         assert caught.value.hint is not None
         assert "activitylog demo" in caught.value.hint
         assert list(tmp_path.iterdir()) == []
+
+    def test_the_folder_around_a_store(self, tmp_path: Path) -> None:
+        """Whoever names the demo's folder is told where in it the store is."""
+        (tmp_path / "demo" / "store" / "metadata").mkdir(parents=True)
+        with pytest.raises(StoreUnavailableError) as caught:
+            existing_store("demo")
+        assert caught.value.hint == f"Did you mean {tmp_path / 'demo' / 'store'}?"
+        assert existing_store("demo/store").folder == tmp_path / "demo" / "store"

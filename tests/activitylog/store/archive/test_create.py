@@ -17,6 +17,8 @@ from activitylog.store.archive import side_table as side
 from activitylog.store.archive.fingerprint import names
 from tests.activitylog.store.archive.conftest import archive, count, events, fill
 
+pytestmark = pytest.mark.slow
+
 
 class TestCreate:
     """``create``."""

@@ -16,6 +16,8 @@ from activitylog.store.archive import archives, restore
 from activitylog.store.archive import side_table as side
 from tests.activitylog.store.archive.conftest import archive, count, events, fill
 
+pytestmark = pytest.mark.slow
+
 
 def varint(number: int) -> bytes:
     """LEB128, as RowBinary has it before strings and maps."""

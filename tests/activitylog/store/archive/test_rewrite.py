@@ -11,6 +11,8 @@ from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import archives, attach, count_rows, restore, rewrite, verify
 from tests.activitylog.store.archive.conftest import archive, count, events, fill
 
+pytestmark = pytest.mark.slow
+
 _WHO = {"who": "3"}
 
 

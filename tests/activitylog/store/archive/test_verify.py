@@ -15,6 +15,8 @@ from activitylog.store.archive import manifest as manifests
 from activitylog.store.archive.manifest import File
 from activitylog.store.archive.reading import sha256
 
+pytestmark = pytest.mark.slow
+
 
 def problems(folder: Path) -> dict[str, tuple[str, ...]]:
     """What is wrong with which piece."""

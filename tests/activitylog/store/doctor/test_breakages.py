@@ -18,6 +18,8 @@ from activitylog.store.doctor.times import CLOCK
 from activitylog.store.watch import Database
 from activitylog.store_settings import StoreSettings
 
+pytestmark = pytest.mark.slow
+
 NOW = "now64(9) - INTERVAL 600 SECOND"
 
 

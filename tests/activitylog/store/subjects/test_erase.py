@@ -32,6 +32,8 @@ from tests.activitylog.store.subjects.erasing import (
     stored,
 )
 
+pytestmark = pytest.mark.slow
+
 ANN = subject(actor="user:ann")
 #: Ids that are pieces of each other, that differ in case, that SQL and patterns could trip over.
 IDS = ["4", "42", "a", "A", "o'x", 'q"\\', "new\nline", "größe", "%", "_", "{a:String}", "a.b", "axb", "-a", "\\N"]
