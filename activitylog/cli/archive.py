@@ -27,7 +27,7 @@ from activitylog.store.columns import EVENTS_TABLE
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-    from activitylog.store.archive import Checked, Outcome, Partition
+    from activitylog.store.archive import Archive, Checked, Outcome, Partition
 
 _AGE: Final = re.compile(r"([0-9]{1,5}) ?([dwy])")
 _DAYS: Final = {"d": 1, "w": 7, "y": 365}
@@ -281,8 +281,23 @@ def restore(
                     print_json(asdict(done))
                 else:
                     sys.stdout.write(f"{visible(done.piece)} restored: {done.rows:,} rows into {done.table}\n")
+        _note_erasures(client, chosen)
     finally:
         client.close()
+
+
+def _note_erasures(client: Client, pieces: Sequence[Archive]) -> None:
+    """An archive that was out of reach of an erasure brings back what was erased."""
+    from activitylog.store.subjects.record import finished_since
+
+    oldest = min((datetime.fromisoformat(piece.manifest.made_at) for piece in pieces), default=None)
+    later = finished_since(client, oldest) if oldest else 0
+    if later:
+        click.echo(
+            f"note: erasures finished since these archives were made: {later}. Where an archive was out of reach "
+            "then, what was erased is back: run those erasures again.",
+            err=True,
+        )
 
 
 def _from(before: int, name: str, tell: Any) -> Any:

@@ -75,6 +75,11 @@ def erasures(client: Client) -> list[Erasure]:
     return list(found.values())
 
 
+def finished_since(client: Client, moment: datetime) -> int:
+    """How many erasures were finished after a moment (with a zone); an archive of then may hold what they took."""
+    return sum(1 for erasure in erasures(client) if erasure.finished_at and erasure.finished_at > moment)
+
+
 def check_reason(reason: str, subject: Subject) -> None:
     """
     Make sure that a reason does not say whom it is about.

@@ -28,6 +28,15 @@ client.command("INSERT INTO activity_events (Timestamp, EventName, ActorType, Ac
 client.close()
 """
 
+_ERASED = """
+from activitylog.store import connect
+import sys
+client = connect("chdb://" + sys.argv[1])
+client.command("INSERT INTO activity_erasures (Erasure, State, At, BegunAt, Kind, Mentions) SELECT "
+    "generateUUIDv4(), 'finished', now64(3) + INTERVAL 1 MINUTE, now64(3) + INTERVAL 1 MINUTE, 'actor', 'keep'")
+client.close()
+"""
+
 
 def typed(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "activitylog", "archive", *map(str, words)]
@@ -61,12 +70,16 @@ def test_a_month_and_back(tmp_path: Path) -> None:
     assert typed("verify", folder).returncode == 0
     back = typed("restore", folder, "--url", store, "--partition", "202401")
     assert (back.returncode, back.stdout) == (0, "202401 restored: 12 rows into activity_events\n")
+    assert "note: erasures" not in back.stderr
     twice = typed("restore", folder, "--url", store, "--partition", "202401")
     assert twice.returncode == 1
     assert twice.stderr.splitlines()[-2:] == [
         "error: The table activity_events has the rows of the archive 202401 already. Nothing was restored.",
         "hint: They would count twice. To compare, restore beside: --into TABLE.",
     ]
+    subprocess.run([sys.executable, "-c", _ERASED, str(store)], check=True, timeout=60)
+    later = typed("restore", folder, "--url", store, "--partition", "202402")
+    assert "note: erasures finished since these archives were made: 1." in later.stderr
     path = next((folder / "202402").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-1])
     damaged = typed("verify", folder)
