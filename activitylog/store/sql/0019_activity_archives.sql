@@ -3,8 +3,8 @@
 CREATE TABLE IF NOT EXISTS activity_archives
 (
     Time DateTime64(3, 'UTC') DEFAULT now64(3),
-    -- begun: files are being written there; archived: the rows left the table; copied: they are in both;
-    -- restored: they came back
+    -- begun (files are being written there), archived (the rows left the table), copied (they are in both),
+    -- restored (they came back)
     Action LowCardinality(String),
     Partition String,
     -- the folder that was given, and the piece in it
