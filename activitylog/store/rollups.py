@@ -348,6 +348,8 @@ def _differing(
 
     least = {day.day: day for day in read()}
     for seconds in pauses:
+        if rows_first and not any(found.rows > found.counted for found in least.values()):
+            break  # nothing is missing: no further look can change that
         _pause(seconds)
         for day in read():
             least[day.day] = min(day, least.get(day.day, day), key=lambda found: found.rows - found.counted)

@@ -156,6 +156,29 @@ class TestMissing:
         assert backfill(store) == []
         assert _actual(store, "activity_events_hourly") == before
 
+    def test_an_insert_under_way(self, store: Any, chdb_url: str) -> None:
+        """Rows whose insert has not reached the roll-ups yet are missing at a glance, not when it is settled."""
+        import clickhouse_connect
+
+        store.command(
+            "CREATE MATERIALIZED VIEW slow_mv ENGINE = MergeTree ORDER BY slept AS "
+            "SELECT sleepEachRow(0.1) AS slept FROM activity_events"
+        )
+
+        def write() -> None:
+            client = clickhouse_connect.get_client(dsn=chdb_url, database=store.database)
+            _insert(client, _rows(20))
+            client.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while store.command("SELECT count() FROM activity_events") == 0:
+            pass  # until the table has them
+        at_a_glance, settled = missing(store), missing(store, settled=True)
+        writer.join()
+        assert at_a_glance
+        assert settled == []
+
     def test_far_future(self, store: Any) -> None:
         """A date that an hour's 32 bits cannot hold is not taken for a missing row."""
         store.command("INSERT INTO activity_events (Timestamp, EventName) VALUES ('2199-01-01 00:00:00', 'a.b')")

@@ -346,7 +346,7 @@ class TestCompleteness:
         writer = Thread(target=write)
         writer.start()
         try:
-            found = [missing(store, settled=True) for _ in range(40)]
+            found = [missing(store, settled=True) for _ in range(25)]
         finally:
             ended.set()
             writer.join()
