@@ -213,8 +213,8 @@ def _window_differences(definition: Definition, actual: Found) -> Iterator[Diffe
 
 
 def _storage_differences(definition: Definition, actual: Found, settings: StoreSettings) -> Iterator[Difference]:
-    if "MergeTree" not in actual.engine:
-        return
+    if "MergeTree" not in actual.engine or not definition.partition_by:
+        return  # small tables of records stay where they are
     expected = partition_key(definition.partition_by, settings)
     if actual.partition_by != expected:
         yield Difference(
