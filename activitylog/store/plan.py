@@ -64,7 +64,8 @@ Fill = Callable[["Client", Definition], object]
 
 def fill_rollup(client: Client, view: Definition) -> None:
     """Give the view's target the rows that were there before; what others keep it from is `schema backfill`'s."""
-    for day in backfill(client, targets=[view.target]):
+    being_made = any(creates_view(step) and changed_object(step) == view.name for step in pending(client))
+    for day in backfill(client, targets=[view.target], exactly="all" if being_made else ()):
         _log.warning("activitylog: %s, since others insert into that day. Run: activitylog schema backfill", day)
 
 

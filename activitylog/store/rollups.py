@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import Definition, definitions
@@ -145,7 +145,7 @@ def backfill(
     *,
     targets: Collection[str] | None = None,
     since: dt.date | None = None,
-    exactly: Collection[dt.date] = (),
+    exactly: Collection[dt.date] | Literal["all"] = (),
     repaired: Callable[[Missing], None] = lambda _: None,
 ) -> list[Missing]:
     """
@@ -154,7 +154,8 @@ def backfill(
     Args:
         targets: tables of roll-ups; all by default.
         since: leave out earlier days.
-        exactly: days whose roll-ups are made to agree even where they count more than there is.
+        exactly: days whose roll-ups are made to agree even where they count more than there is; all of them for a
+            roll-up that is being made, of which a repair that was cut off may have counted a batch twice.
         repaired: called for each day, in order, with what it lacked, before its rows are inserted.
 
     Returns:
@@ -163,7 +164,11 @@ def backfill(
     unsettled: list[Missing] = []
     for rollup in _chosen(targets):
         days = _days(client, rollup, since or _FIRST, _END)
-        wrong = [day for day in days if day.rows > day.counted or (day.day in exactly and day.rows != day.counted)]
+        wrong = [
+            day
+            for day in days
+            if day.rows > day.counted or ((exactly == "all" or day.day in exactly) and day.rows != day.counted)
+        ]
         shape = _Shape.of(client, rollup)
         for run in _runs(wrong):
             for day in run:

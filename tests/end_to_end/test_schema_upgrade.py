@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from activitylog.store import connect, diff, migrations
+from activitylog.store import backfill, connect, diff, migrations
 from activitylog.store.definitions import definitions
 from activitylog.store.migrations import create_record, record_statement
 from activitylog.store_settings import StoreSettings, parse_store
@@ -139,6 +139,9 @@ def _check(url: str, sent: int) -> None:
         assert query("SELECT count() FROM system.mutations WHERE database = currentDatabase()") == [(0,)]
         parts = "database = currentDatabase() AND table = 'activity_events'"
         assert query(f"SELECT countIf(NOT active), max(level) FROM system.parts WHERE {parts}") == [(0, 0)]
+        # Appliers that repair one day at once, or are killed in a repair, while rows come in may leave a batch counted
+        # twice; when the writers rest, this takes it back.
+        assert backfill(client, exactly="all") == []
         for letter, rows, rollup, key in (
             ("h", "RowCount", "activity_events_hourly", "EventName"),
             ("a", "RowCount", "activity_events_actor_daily", "ActorId"),
