@@ -139,7 +139,7 @@ def _check(url: str, sent: int) -> None:
         assert query("SELECT count() FROM system.mutations WHERE database = currentDatabase()") == [(0,)]
         parts = "database = currentDatabase() AND table = 'activity_events'"
         assert query(f"SELECT countIf(NOT active), max(level) FROM system.parts WHERE {parts}") == [(0, 0)]
-        # Appliers that repair one day at once, or are killed in a repair, while rows come in may leave a batch counted
+        # Appliers that repair one day at once, or are killed in it, while rows come in may leave a batch counted
         # twice; when the writers rest, this takes it back.
         assert backfill(client, exactly="all") == []
         for letter, rows, rollup, key in (
