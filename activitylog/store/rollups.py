@@ -149,7 +149,8 @@ def backfill(
     repaired: Callable[[Missing], None] = lambda _: None,
 ) -> list[Missing]:
     """
-    Give the roll-ups the rows that they lack. Safe to repeat, to cut off, and to run twice at once.
+    Give the roll-ups the rows that they lack. Safe to repeat. Where rows come in, one that is cut off, or
+    several at once, can leave a batch counted twice: name the day ``exactly`` when writers rest.
 
     Args:
         targets: tables of roll-ups; all by default.
