@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
-_database_numbers = itertools.count(1)
+#: Enters a client in a database of its own, which is dropped on the way out.
+MakeDatabase = Callable[[], AbstractContextManager[Any]]
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +30,54 @@ def _chdb_engine(chdb_url: str) -> Iterator[Any]:
     client.close()
 
 
-@pytest.fixture
-def chdb_client(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
-    """A clickhouse-connect client in an empty database of its own, dropped afterwards."""
+@pytest.fixture(scope="session")
+def _make_database(chdb_url: str, _chdb_engine: Any) -> Callable[[str], AbstractContextManager[Any]]:
+    """As ``MakeDatabase``, by a statement that makes ``{database}``."""
     import clickhouse_connect
 
-    database = f"test_{next(_database_numbers)}"
-    _chdb_engine.command(f"CREATE DATABASE {database}")
-    client = clickhouse_connect.get_client(dsn=chdb_url, database=database)
-    yield client
-    client.close()
-    _chdb_engine.command(f"DROP DATABASE {database}")
+    numbers = itertools.count(1)
+
+    @contextmanager
+    def make(statement: str) -> Iterator[Any]:
+        database = f"test_{next(numbers)}"
+        _chdb_engine.command(statement.format(database=database))
+        client = clickhouse_connect.get_client(dsn=chdb_url, database=database)
+        yield client
+        client.close()
+        _chdb_engine.command(f"DROP DATABASE {database}")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_migrated(_make_database: Callable[[str], AbstractContextManager[Any]], _chdb_engine: Any) -> MakeDatabase:
+    """
+    Makes databases to which all steps were applied, without rows.
+
+    The steps are applied once a run; after that a backup is restored, which costs an eighth.
+    """
+    from activitylog.store import apply
+
+    backup = "Memory('migrated')"
+    with _make_database("CREATE DATABASE {database}") as client:
+        apply(client)
+        original = client.database
+        _chdb_engine.command(f"BACKUP DATABASE {original} TO {backup}")
+    return lambda: _make_database(f"RESTORE DATABASE {original} AS {{database}} FROM {backup}")
+
+
+@pytest.fixture
+def chdb_client(_make_database: Callable[[str], AbstractContextManager[Any]]) -> Iterator[Any]:
+    """A clickhouse-connect client in an empty database of its own, dropped afterwards."""
+    with _make_database("CREATE DATABASE {database}") as client:
+        yield client
+
+
+@pytest.fixture
+def migrated_client(make_migrated: MakeDatabase) -> Iterator[Any]:
+    """As ``chdb_client``, in a database that ``apply`` has nothing to do for: what a test changes is its own."""
+    with make_migrated() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

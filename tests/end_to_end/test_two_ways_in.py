@@ -23,7 +23,6 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from activitylog.cli.demo_service import generate
 from activitylog.event import FIELDS
-from activitylog.store import apply
 from otel_clickhouse.anyvalue import as_text
 from otel_clickhouse.encoder import encode_logs
 from tests.end_to_end.ways import both_ways, check, records_of
@@ -33,9 +32,8 @@ _UUID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    return migrated_client
 
 
 def _record(

@@ -10,7 +10,6 @@ import pytest
 
 from activitylog.cli.app import application
 from activitylog.cli.errors import run
-from activitylog.store import apply
 from tests.activitylog.store.subjects.erasing import event, insert, stored
 
 pytestmark = pytest.mark.slow
@@ -22,10 +21,9 @@ EVENTS = [
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    insert(chdb_client, EVENTS)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    insert(migrated_client, EVENTS)
+    return migrated_client
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from activitylog.cli.errors import run
 from activitylog.cli.query import query
 from activitylog.queries import GROUPS, questions
-from activitylog.store import apply
 
 Asking = Callable[..., tuple[int, str, str]]
 
@@ -24,13 +23,12 @@ _EVENT = (
 
 
 @pytest.fixture
-def ask(server_url: str, chdb_client: Any, capsys: pytest.CaptureFixture[str]) -> Asking:
+def ask(server_url: str, migrated_client: Any, capsys: pytest.CaptureFixture[str]) -> Asking:
     """Run the command on a store with three events: its code, and what it wrote to the two streams."""
-    apply(chdb_client)
-    chdb_client.command(_EVENT)
+    migrated_client.command(_EVENT)
 
     def asked(*arguments: str) -> tuple[int, str, str]:
-        url = f"{server_url.rpartition('/')[0]}/{chdb_client.database}"
+        url = f"{server_url.rpartition('/')[0]}/{migrated_client.database}"
         code = run(query, [*arguments, "--url", url])
         captured = capsys.readouterr()
         return code, captured.out, captured.err

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +14,9 @@ from hypothesis import strategies as st
 from activitylog.dashboards import PANELS, Panel, grafana_dashboard
 from activitylog.dashboards.grafana import GRID_WIDTH, panel_sql
 from activitylog.queries import ask, question
-from activitylog.store import apply
 from tests.activitylog.queries.conftest import EVENTS, MORE
 from tests.activitylog.queries.rows import put
+from tests.conftest import MakeDatabase
 
 #: The dashboard's time range.
 _SINCE, _FROM_MS = "2026-01-01", 1_767_225_600_000
@@ -38,18 +37,13 @@ def _expanded(sql: str, *, tenant: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def store(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
+def store(make_migrated: MakeDatabase) -> Iterator[Any]:
     """A store about which every question has something to tell; only read here."""
-    _chdb_engine.command("CREATE DATABASE dashboards")
-    client = clickhouse_connect.get_client(dsn=chdb_url, database="dashboards")
-    apply(client)
-    put(client, *EVENTS, *MORE)
-    put(
-        client, {"Minute": "2026-03-02 10:00:00", "EventName": "ping", "EventCount": 40}, table="activity_counters"
-    )
-    yield client
-    client.close()
-    _chdb_engine.command("DROP DATABASE dashboards")
+    counted = {"Minute": "2026-03-02 10:00:00", "EventName": "ping", "EventCount": 40}
+    with make_migrated() as client:
+        put(client, *EVENTS, *MORE)
+        put(client, counted, table="activity_counters")
+        yield client
 
 
 def _ids(panels: tuple[Panel, ...]) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import clickhouse_connect
 import pytest
 
-from activitylog.store import EVENTS_TABLE, apply
+from activitylog.store import EVENTS_TABLE
 from tests.activitylog.queries.rows import put, row
+from tests.conftest import MakeDatabase
 
 _TABLES: Final = (EVENTS_TABLE, "activity_events_hourly", "activity_events_actor_daily", "activity_counters")
 
@@ -119,14 +119,10 @@ MORE: Final[list[dict[str, Any]]] = [
 
 
 @pytest.fixture(scope="session")
-def _question_database(chdb_url: str, _chdb_engine: Any) -> Iterator[Any]:
+def _question_database(make_migrated: MakeDatabase) -> Iterator[Any]:
     """A database with the tables, made once: making them takes longer than a question."""
-    _chdb_engine.command("CREATE DATABASE questions")
-    client = clickhouse_connect.get_client(dsn=chdb_url, database="questions")
-    apply(client)
-    yield client
-    client.close()
-    _chdb_engine.command("DROP DATABASE questions")
+    with make_migrated() as client:
+        yield client
 
 
 @pytest.fixture
@@ -153,8 +149,7 @@ def full_store(store: Any) -> Any:
 
 
 @pytest.fixture
-def own_store(chdb_client: Any) -> Any:
+def own_store(migrated_client: Any) -> Any:
     """A client on a store with :data:`EVENTS` in a database of its own, whose tables may be changed."""
-    apply(chdb_client)
-    put(chdb_client, *EVENTS)
-    return chdb_client
+    put(migrated_client, *EVENTS)
+    return migrated_client

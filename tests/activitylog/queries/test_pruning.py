@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from activitylog.queries import question
-from activitylog.store import apply
+from tests.conftest import MakeDatabase
 
 pytestmark = pytest.mark.slow
 
@@ -17,27 +18,21 @@ _ROWS_AN_HOUR = 8200
 
 
 @pytest.fixture(scope="module")
-def blocks(chdb_url: str, _chdb_engine: Any) -> Any:
+def blocks(make_migrated: MakeDatabase) -> Iterator[Any]:
     """Five days with more than a block of rows each hour, in one part."""
-    import clickhouse_connect
-
-    _chdb_engine.command("CREATE DATABASE pruning")
-    client = clickhouse_connect.get_client(dsn=chdb_url, database="pruning")
-    apply(client)
-    client.command(
-        "INSERT INTO activity_events "
-        "(Timestamp, EventName, TenantId, ActorType, ActorId, ObjectId, SessionId, TraceId, DurationUs, Producer, "
-        "Seq) SELECT toDateTime64('2026-03-01 00:00:00', 9, 'UTC') "
-        f"+ toIntervalSecond(intDiv(number * 3600, {_ROWS_AN_HOUR})), "
-        "concat('e', toString(number % 5)), concat('t', toString(number % 3)), "
-        "'user', toString(cityHash64(number) % 50000), toString(number), "
-        "concat('s', toString(intDiv(number, 10))), lower(hex(cityHash64(number, 1))), "
-        "number % 100 + 1, 'p', number + 1 "
-        f"FROM numbers({_HOURS * _ROWS_AN_HOUR}) SETTINGS min_insert_block_size_rows = 1000000"
-    )
-    yield client
-    client.close()
-    _chdb_engine.command("DROP DATABASE pruning")
+    with make_migrated() as client:
+        client.command(
+            "INSERT INTO activity_events "
+            "(Timestamp, EventName, TenantId, ActorType, ActorId, ObjectId, SessionId, TraceId, DurationUs, "
+            "Producer, Seq) SELECT toDateTime64('2026-03-01 00:00:00', 9, 'UTC') "
+            f"+ toIntervalSecond(intDiv(number * 3600, {_ROWS_AN_HOUR})), "
+            "concat('e', toString(number % 5)), concat('t', toString(number % 3)), "
+            "'user', toString(cityHash64(number) % 50000), toString(number), "
+            "concat('s', toString(intDiv(number, 10))), lower(hex(cityHash64(number, 1))), "
+            "number % 100 + 1, 'p', number + 1 "
+            f"FROM numbers({_HOURS * _ROWS_AN_HOUR}) SETTINGS min_insert_block_size_rows = 1000000"
+        )
+        yield client
 
 
 def _granules(client: Any, name: str, **given: Any) -> list[tuple[int, int]]:

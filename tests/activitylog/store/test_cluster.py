@@ -98,17 +98,16 @@ class TestDifferences:
         (repair,) = rendered(index, ON_MAIN)
         assert repair.startswith("ALTER TABLE activity_events_local ON CLUSTER `main` ADD INDEX IF NOT EXISTS")
 
-    def test_a_cluster_for_the_tables_of_one_server(self, chdb_client: Any) -> None:
+    def test_a_cluster_for_the_tables_of_one_server(self, migrated_client: Any) -> None:
         """Settings that name a cluster later on are a difference, and nothing that apply could do."""
-        apply(chdb_client)
-        one = diff(chdb_client, ON_MAIN)[0]
+        one = diff(migrated_client, ON_MAIN)[0]
         assert (one.where, one.expected, one.found) == (
             "activity_events",
             "a table of a cluster",
             "a table of one server",
         )
         with pytest.raises(SchemaError, match="activity_events is a table of one server"):
-            apply(chdb_client, ON_MAIN)
+            apply(migrated_client, ON_MAIN)
 
 
 def _alters_distributed(statement: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activitylog.event import FIELDS, Field
-from activitylog.store import EVENTS_TABLE, INGEST_TABLE, apply, column_mapping
+from activitylog.store import EVENTS_TABLE, INGEST_TABLE, column_mapping
 from otel_clickhouse.layout import compile_layout
 from otel_clickhouse.mapping import parse_mapping
 
@@ -15,9 +15,8 @@ _FIELDS_WITH_COLUMN = [field for field in FIELDS if field.column is not None]
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    return migrated_client
 
 
 def _columns(client: Any, table: str) -> dict[str, tuple[str, str, str]]:

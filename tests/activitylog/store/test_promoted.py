@@ -32,9 +32,9 @@ _NAMES = ("AText", "AWord", "ACount", "ADelta", "ARatio", "AFlag", "AUuid", "ATi
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client, _ALL)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    apply(migrated_client, _ALL)
+    return migrated_client
 
 
 def _insert(client: Any, table: str, texts: list[str]) -> None:
@@ -103,50 +103,48 @@ class TestValues:
 
 
 class TestOldRows:
-    def test_are_answered_as_if_the_column_had_been_there(self, chdb_client: Any) -> None:
+    def test_are_answered_as_if_the_column_had_been_there(self, migrated_client: Any) -> None:
         """A part of before computes the column, reads the same when it was merged, and nothing was rewritten."""
-        apply(chdb_client)
-        chdb_client.command("SYSTEM STOP MERGES activity_events")
+        migrated_client.command("SYSTEM STOP MERGES activity_events")
         texts = ["42", "n/a", "true", _ID, "2026-01-02T03:04:05Z", ""]
-        _insert(chdb_client, "activity_events", texts)
+        _insert(migrated_client, "activity_events", texts)
         parts = "SELECT name, modification_time FROM system.parts WHERE active AND table = 'activity_events' " \
                 "AND database = currentDatabase()"  # fmt: skip
-        before = chdb_client.query(parts).result_rows
-        applied = [str(step) for step in apply(chdb_client, _ALL)]
+        before = migrated_client.query(parts).result_rows
+        applied = [str(step) for step in apply(migrated_client, _ALL)]
         assert len(applied) == 8 + 7  # a Bool has no index
-        assert chdb_client.query(parts).result_rows == before
+        assert migrated_client.query(parts).result_rows == before
         mutations = "SELECT count() FROM system.mutations WHERE database = currentDatabase()"
-        assert chdb_client.command(mutations) == 0
-        old = _rows(chdb_client)
+        assert migrated_client.command(mutations) == 0
+        old = _rows(migrated_client)
         assert [row[2] for row in old] == [42, 0, 0, 0, 0, 0]
-        chdb_client.command("SYSTEM START MERGES activity_events")
-        chdb_client.command("OPTIMIZE TABLE activity_events FINAL")
-        assert _rows(chdb_client) == old
-        chdb_client.command("TRUNCATE TABLE activity_events")
-        _insert(chdb_client, "activity_events", texts)
-        assert _rows(chdb_client) == old
+        migrated_client.command("SYSTEM START MERGES activity_events")
+        migrated_client.command("OPTIMIZE TABLE activity_events FINAL")
+        assert _rows(migrated_client) == old
+        migrated_client.command("TRUNCATE TABLE activity_events")
+        _insert(migrated_client, "activity_events", texts)
+        assert _rows(migrated_client) == old
 
-    def test_an_index_is_used(self, chdb_client: Any) -> None:
+    def test_an_index_is_used(self, migrated_client: Any) -> None:
         """One order among 200,000 rows is found in a few granules."""
-        apply(chdb_client, parse_store({"columns": {"order.id": "String"}}))
-        chdb_client.command(
+        apply(migrated_client, parse_store({"columns": {"order.id": "String"}}))
+        migrated_client.command(
             "INSERT INTO activity_events (Timestamp, Attributes) "
             "SELECT now(), map('order.id', 'o' || toString(number)) FROM numbers(200000)"
         )
-        plan = chdb_client.command("EXPLAIN indexes = 1 SELECT * FROM activity_events WHERE OrderId = 'o4711'")
+        plan = migrated_client.command("EXPLAIN indexes = 1 SELECT * FROM activity_events WHERE OrderId = 'o4711'")
         assert "idx_OrderId" in str(plan)
         granules = str(plan).partition("idx_OrderId")[2].partition("Granules: ")[2].split("/")[0]
         assert int(granules) < 4
 
 
 class TestConflicts:
-    def test_another_type(self, chdb_client: Any) -> None:
+    def test_another_type(self, migrated_client: Any) -> None:
         """A column that is there and is something else is an error that says what to do; all else is applied."""
-        apply(chdb_client)
-        chdb_client.command("ALTER TABLE activity_events ADD COLUMN Total String")
+        migrated_client.command("ALTER TABLE activity_events ADD COLUMN Total String")
         wanted = parse_store({"columns": {"total": "UInt64", "order.id": "String"}})
         with pytest.raises(SchemaError) as caught:
-            apply(chdb_client, wanted)
+            apply(migrated_client, wanted)
         assert caught.value.message == (
             "The column activity_events.Total is String; [store.columns] of the settings says "
             "UInt64 DEFAULT toUInt64OrZero(Attributes['total'])."
@@ -155,7 +153,7 @@ class TestConflicts:
             "A column is not converted: make [store.columns] say what it is, or rename the old one with "
             "ALTER TABLE ... RENAME COLUMN."
         )
-        assert [difference.where for difference in diff(chdb_client, wanted)] == ["activity_events.Total"]
+        assert [difference.where for difference in diff(migrated_client, wanted)] == ["activity_events.Total"]
 
     def test_taken_out_of_the_settings(self, chdb_client: Any) -> None:
         """The column stays, and is no difference."""

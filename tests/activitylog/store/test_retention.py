@@ -33,68 +33,65 @@ def _wait(client: Any, sql: str, wanted: list[tuple[Any, ...]]) -> None:
 class TestTTL:
     """``retention_days`` and ``rollup_retention_days``."""
 
-    def test_set_changed_and_removed(self, chdb_client: Any) -> None:
+    def test_set_changed_and_removed(self, migrated_client: Any) -> None:
         """Each change of the settings is one step; without a setting, a TTL of ours goes."""
-        apply(chdb_client)
-        assert [str(step) for step in apply(chdb_client, _YEAR)] == ["the TTL of activity_events"]
-        assert _ttl(chdb_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(365)"
-        assert apply(chdb_client, _YEAR) == []
-        apply(chdb_client, StoreSettings(retention_days=30))
-        assert _ttl(chdb_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(30)"
-        assert [str(difference) for difference in diff(chdb_client, StoreSettings())] == [
+        assert [str(step) for step in apply(migrated_client, _YEAR)] == ["the TTL of activity_events"]
+        assert _ttl(migrated_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(365)"
+        assert apply(migrated_client, _YEAR) == []
+        apply(migrated_client, StoreSettings(retention_days=30))
+        assert _ttl(migrated_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(30)"
+        assert [str(difference) for difference in diff(migrated_client, StoreSettings())] == [
             "the TTL of activity_events is "
             "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(30); it should be none"
         ]
-        apply(chdb_client, StoreSettings())
-        assert _ttl(chdb_client) == ""
+        apply(migrated_client, StoreSettings())
+        assert _ttl(migrated_client) == ""
 
-    def test_one_of_the_owners_stays(self, chdb_client: Any) -> None:
+    def test_one_of_the_owners_stays(self, migrated_client: Any) -> None:
         """Where the settings say nothing, a TTL that is not ours is left alone; where they do, they win."""
-        apply(chdb_client)
-        chdb_client.command("ALTER TABLE activity_events MODIFY TTL toDate(Timestamp) + INTERVAL 3 YEAR")
-        assert apply(chdb_client, StoreSettings()) == []
-        assert _ttl(chdb_client) == "toDate(Timestamp) + toIntervalYear(3)"
-        apply(chdb_client, _YEAR)
-        assert _ttl(chdb_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(365)"
+        migrated_client.command("ALTER TABLE activity_events MODIFY TTL toDate(Timestamp) + INTERVAL 3 YEAR")
+        assert apply(migrated_client, StoreSettings()) == []
+        assert _ttl(migrated_client) == "toDate(Timestamp) + toIntervalYear(3)"
+        apply(migrated_client, _YEAR)
+        assert _ttl(migrated_client) == "toDateTime64(Timestamp, 0, 'UTC') + toIntervalDay(365)"
 
-    def test_without_settings_nothing_is_looked_at(self, chdb_client: Any) -> None:
+    def test_without_settings_nothing_is_looked_at(self, migrated_client: Any) -> None:
         """Who has no settings at hand (a library call, `ingest`) neither sees nor removes a TTL."""
-        apply(chdb_client, _YEAR)
-        assert diff(chdb_client) == []
-        assert apply(chdb_client) == []
-        assert _ttl(chdb_client) != ""
+        apply(migrated_client, _YEAR)
+        assert diff(migrated_client) == []
+        assert apply(migrated_client) == []
+        assert _ttl(migrated_client) != ""
 
-    def test_rollups_have_their_own(self, chdb_client: Any) -> None:
+    def test_rollups_have_their_own(self, migrated_client: Any) -> None:
         """The roll-ups and the counters keep their rows unless told otherwise."""
-        apply(chdb_client, StoreSettings(retention_days=30, rollup_retention_days=800))
+        apply(migrated_client, StoreSettings(retention_days=30, rollup_retention_days=800))
         rollups = {
             "activity_events_hourly": "Hour",
             "activity_events_actor_daily": "Day",
             "activity_counters": "Minute",
         }
         for table, column in rollups.items():
-            assert _ttl(chdb_client, table) == f"toDateTime64({column}, 0, 'UTC') + toIntervalDay(800)"
-        apply(chdb_client, _YEAR)
-        assert [_ttl(chdb_client, table) for table in rollups] == ["", "", ""]
+            assert _ttl(migrated_client, table) == f"toDateTime64({column}, 0, 'UTC') + toIntervalDay(800)"
+        apply(migrated_client, _YEAR)
+        assert [_ttl(migrated_client, table) for table in rollups] == ["", "", ""]
 
-    def test_old_parts_are_dropped_and_no_row_is_rewritten(self, chdb_client: Any) -> None:
+    def test_old_parts_are_dropped_and_no_row_is_rewritten(self, migrated_client: Any) -> None:
         """Parts that were there before the TTL go, too; the files of the others are the same ones, hard-linked."""
-        apply(chdb_client)
         quick_and_wide = "merge_with_ttl_timeout = 1, min_bytes_for_wide_part = 0"
-        chdb_client.command(f"ALTER TABLE activity_events MODIFY SETTING {quick_and_wide}")
+        migrated_client.command(f"ALTER TABLE activity_events MODIFY SETTING {quick_and_wide}")
         for days, name in ((500, "old.row"), (0, "new.row")):
-            chdb_client.command(
+            migrated_client.command(
                 f"INSERT INTO activity_events (Timestamp, EventName) SELECT now() - INTERVAL {days} DAY, '{name}'"
             )
-        before = self._inodes(chdb_client)
-        apply(chdb_client, _YEAR)
-        _wait(chdb_client, "SELECT DISTINCT EventName FROM activity_events", [("new.row",)])
+        before = self._inodes(migrated_client)
+        apply(migrated_client, _YEAR)
+        _wait(migrated_client, "SELECT DISTINCT EventName FROM activity_events", [("new.row",)])
         _wait(
-            chdb_client,
+            migrated_client,
             "SELECT command, is_done FROM system.mutations WHERE database = currentDatabase()",
             [("(MATERIALIZE TTL)", 1)],
         )
-        assert self._inodes(chdb_client)["new.row"] == before["new.row"]
+        assert self._inodes(migrated_client)["new.row"] == before["new.row"]
 
     @staticmethod
     def _inodes(client: Any) -> dict[str, dict[str, int]]:
@@ -106,15 +103,15 @@ class TestTTL:
         return {name: {file.name: file.stat().st_ino for file in Path(path).glob("*.bin")} for name, path in rows}
 
     @pytest.mark.parametrize("days", [400, 36_500])
-    def test_no_date_wraps_around(self, chdb_client: Any, days: int) -> None:
+    def test_no_date_wraps_around(self, migrated_client: Any, days: int) -> None:
         """A row of the next centuries, and a century of retention, are not taken for something long gone."""
-        apply(chdb_client, StoreSettings(retention_days=days))
-        chdb_client.command(
+        apply(migrated_client, StoreSettings(retention_days=days))
+        migrated_client.command(
             "INSERT INTO activity_events (Timestamp, EventName) "
             "VALUES (now(), 'a.now'), ('2261-12-31', 'b.future')"
         )
-        chdb_client.command("OPTIMIZE TABLE activity_events FINAL")
-        names = chdb_client.query("SELECT EventName FROM activity_events ORDER BY EventName").result_rows
+        migrated_client.command("OPTIMIZE TABLE activity_events FINAL")
+        names = migrated_client.query("SELECT EventName FROM activity_events ORDER BY EventName").result_rows
         assert names == [("a.now",), ("b.future",)]
 
 

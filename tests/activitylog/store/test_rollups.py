@@ -22,9 +22,8 @@ _COLUMNS = (
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    return migrated_client
 
 
 def _rows(count: int, *, day: dt.date = _DAY) -> list[list[Any]]:

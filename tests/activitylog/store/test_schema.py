@@ -12,9 +12,8 @@ from activitylog.store.definitions import definitions
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    return migrated_client
 
 
 class TestDiff:
@@ -136,10 +135,9 @@ class TestShow:
 class TestCheckWritable:
     """What an insert-only writer may ask before its first insert."""
 
-    def test_passes_where_the_table_is(self, chdb_client: Any) -> None:
+    def test_passes_where_the_table_is(self, migrated_client: Any) -> None:
         """Nothing is raised."""
-        apply(chdb_client)
-        check_writable(chdb_client)
+        check_writable(migrated_client)
 
     def test_names_the_command_where_it_is_not(self, chdb_client: Any) -> None:
         """The reader of the log learns what to run."""

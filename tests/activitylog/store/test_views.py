@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activitylog.store import EVENTS_TABLE, apply, diff, migrations
+from activitylog.store import EVENTS_TABLE, diff, migrations
 
 _ROWS = [
     # day, minute, event, tenant, actor, outcome, session, weight, count
@@ -20,10 +20,9 @@ _ROWS = [
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
+def store(migrated_client: Any) -> Any:
     """A client on a store with a few rows."""
-    apply(chdb_client)
-    chdb_client.insert(
+    migrated_client.insert(
         EVENTS_TABLE,
         [
             [datetime(2026, 3, day, 10, minute, tzinfo=UTC), event, tenant, "user" if actor else "", actor, *more]
@@ -34,7 +33,7 @@ def store(chdb_client: Any) -> Any:
             "EventCount",
         ],
     )  # fmt: skip
-    return chdb_client
+    return migrated_client
 
 
 def _rows(client: Any, columns: str, view: str) -> list[tuple[Any, ...]]:

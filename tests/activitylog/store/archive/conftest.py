@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from activitylog.store import apply, connect
+from activitylog.store import connect
 from activitylog.store.archive import Outcome, create, file_engine
 
 #: All of 2024, and nothing later.
@@ -64,8 +64,7 @@ def _one_engine() -> Iterator[None]:
 @pytest.fixture(params=["embedded", "server"])
 def store(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A client on a store without events: in this process, then across a socket."""
-    embedded = request.getfixturevalue("chdb_client")
-    apply(embedded)
+    embedded = request.getfixturevalue("migrated_client")
     if request.param == "embedded":
         yield embedded
         return
@@ -76,10 +75,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def embedded_store(chdb_client: Any) -> Any:
+def embedded_store(migrated_client: Any) -> Any:
     """A client on an embedded store without events."""
-    apply(chdb_client)
-    return chdb_client
+    return migrated_client
 
 
 @pytest.fixture

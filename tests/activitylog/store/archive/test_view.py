@@ -9,7 +9,6 @@ import pytest
 
 from activitylog.exceptions import ArchiveError, StoreError
 from activitylog.queries import ask
-from activitylog.store import apply
 from activitylog.store.archive import archives, attach, open_archives
 from tests.activitylog.store.archive.conftest import archive, count, fill
 
@@ -66,9 +65,8 @@ class TestAttach:
 class TestOpen:
     """``open_archives``."""
 
-    def test_one_store_a_process(self, chdb_client: Any, archived: Path) -> None:
+    def test_one_store_a_process(self, migrated_client: Any, archived: Path) -> None:
         """A process that has an embedded store open is told why it cannot have a second one."""
-        apply(chdb_client)
         with pytest.raises(StoreError, match="this process has the embedded store"):
             open_archives(archived)
 

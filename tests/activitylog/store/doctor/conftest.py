@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from activitylog.store import apply
 from activitylog.store.doctor import CHECKS, Finding, examine
 from activitylog.url import parse
 
@@ -23,11 +22,10 @@ OF_THE_MACHINE = "disk_room"
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
+def store(migrated_client: Any) -> Any:
     """A client on a healthy store."""
-    apply(chdb_client)
-    chdb_client.command(FILL)
-    return chdb_client
+    migrated_client.command(FILL)
+    return migrated_client
 
 
 Examine = Callable[..., dict[str, Finding]]

@@ -35,12 +35,9 @@ class TestHealthy:
         assert [name for name, finding in found.items() if finding.is_problem] == []
         assert found["checksums"].found.endswith("parts are what their checksums say")
 
-    def test_empty_store(self, chdb_client: Any, problems: Any) -> None:
+    def test_empty_store(self, migrated_client: Any, problems: Any) -> None:
         """Tables without a row are healthy, too."""
-        from activitylog.store import apply
-
-        apply(chdb_client)
-        assert problems(chdb_client) == {}
+        assert problems(migrated_client) == {}
 
     def test_no_store(self, chdb_client: Any, examine_all: Any) -> None:
         """In a database without our tables, the schema is the one problem."""

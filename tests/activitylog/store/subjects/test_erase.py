@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError, StoreError
-from activitylog.store import EVENTS_TABLE, apply, connect
+from activitylog.store import EVENTS_TABLE, connect
 from activitylog.store.subjects.erase import ERASING_TABLE, deletion, erase
 from activitylog.store.subjects.mentions import Mention, erased_rows
 from activitylog.store.subjects.mutations import rewrite
@@ -40,9 +40,8 @@ IDS = ["4", "42", "a", "A", "o'x", 'q"\\', "new\nline", "größe", "%", "_", "{a
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    return migrated_client
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from activitylog.exceptions import ArchiveError
-from activitylog.store import EVENTS_TABLE, apply
+from activitylog.store import EVENTS_TABLE
 from activitylog.store.archive import archives, create, file_engine, restore
 from activitylog.store.subjects.archives import ArchiveFound
 from activitylog.store.subjects.erase import erase
@@ -36,12 +36,11 @@ def _one_engine() -> Iterator[None]:
 
 
 @pytest.fixture
-def archived(chdb_client: Any, tmp_path: Path) -> Any:
+def archived(migrated_client: Any, tmp_path: Path) -> Any:
     """A store with March, and January and February in an archive that it has a record of."""
-    apply(chdb_client)
-    insert(chdb_client, [*JANUARY, *FEBRUARY, *MARCH])
-    list(create(chdb_client, tmp_path / "archive", before=datetime(2026, 3, 1, tzinfo=UTC)))
-    return chdb_client
+    insert(migrated_client, [*JANUARY, *FEBRUARY, *MARCH])
+    list(create(migrated_client, tmp_path / "archive", before=datetime(2026, 3, 1, tzinfo=UTC)))
+    return migrated_client
 
 
 def restored(client: Any, folder: Path) -> bytes:
@@ -115,15 +114,14 @@ class TestArchives:
         erase(archived, ANN)
         assert prove(archived, ANN).complete
 
-    def test_rows_with_null_stay(self, chdb_client: Any, tmp_path: Path) -> None:
+    def test_rows_with_null_stay(self, migrated_client: Any, tmp_path: Path) -> None:
         """In a column of the owner's that may be NULL: the others' rows are not taken for the subject's."""
-        apply(chdb_client)
-        chdb_client.command(f"ALTER TABLE {EVENTS_TABLE} ADD COLUMN Note Nullable(String)")
-        chdb_client.command(f"ALTER TABLE {EVENTS_TABLE} ADD COLUMN Tags Array(String)")
+        migrated_client.command(f"ALTER TABLE {EVENTS_TABLE} ADD COLUMN Note Nullable(String)")
+        migrated_client.command(f"ALTER TABLE {EVENTS_TABLE} ADD COLUMN Tags Array(String)")
         others = [event("2026-01-05 11:00:00", "user:bo"), event("2026-01-05 11:00:01", "user:bo", Note="for ann")]
-        insert(chdb_client, [*JANUARY, *others, event("2026-01-05 11:00:02", "user:bo", Tags=["x", "ann"])])
-        list(create(chdb_client, tmp_path / "archive", before=datetime(2026, 3, 1, tzinfo=UTC)))
-        erase(chdb_client, ANN, mode="text")
+        insert(migrated_client, [*JANUARY, *others, event("2026-01-05 11:00:02", "user:bo", Tags=["x", "ann"])])
+        list(create(migrated_client, tmp_path / "archive", before=datetime(2026, 3, 1, tzinfo=UTC)))
+        erase(migrated_client, ANN, mode="text")
         assert [piece.manifest.rows for piece in archives(tmp_path / "archive")] == [1]
 
     def test_a_folder_that_somebody_archives_to(self, archived: Any, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, StoreError
-from activitylog.store import EVENTS_TABLE, apply
+from activitylog.store import EVENTS_TABLE
 from activitylog.store.archive import create, file_engine
 from activitylog.store.subjects.export import Wanted, export, export_file, merged
 from activitylog.store.subjects.subject import subject
@@ -40,10 +40,9 @@ EVENTS = [
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    insert(chdb_client, EVENTS)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    insert(migrated_client, EVENTS)
+    return migrated_client
 
 
 @pytest.fixture

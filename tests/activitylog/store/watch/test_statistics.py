@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from activitylog.store import apply
 from activitylog.store.watch import Database, Statistics, TableFacts, pulse, statistics
 from activitylog.store.watch.asking import COUNTERS_TABLE, HOURLY_TABLE
 
@@ -22,10 +21,9 @@ FROM numbers(1000)
 
 
 @pytest.fixture
-def store(chdb_client: Any) -> Any:
-    apply(chdb_client)
-    chdb_client.command(FILL)
-    return chdb_client
+def store(migrated_client: Any) -> Any:
+    migrated_client.command(FILL)
+    return migrated_client
 
 
 @pytest.fixture
@@ -168,10 +166,9 @@ class TestStatistics:
         store.command("ALTER TABLE activity_events DELETE WHERE ActorId = '1'", settings={"mutations_sync": 0})
         assert statistics(store).mutations.pending == 1
 
-    def test_empty_tables(self, chdb_client: Any) -> None:
+    def test_empty_tables(self, migrated_client: Any) -> None:
         """A store without a row has numbers, too."""
-        apply(chdb_client)
-        found = statistics(chdb_client, columns=True, partitions=True)
+        found = statistics(migrated_client, columns=True, partitions=True)
         assert found.events is not None
         assert (found.events.events, found.events.oldest, found.events.bytes_per_event) == (0, None, 0)
         assert found.inserts is not None
