@@ -157,6 +157,7 @@ def _sets_query(step: Migration) -> bool:
     return altered is not None and altered.string[altered.end() :].startswith("MODIFY QUERY")
 
 
+@cache
 def bare(sql: str) -> str:
     """A statement without its comments and the semicolon at its end."""
     return "".join(_pieces(sql)).strip().removesuffix(";").rstrip()

@@ -123,7 +123,7 @@ def _bodies(attributes: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 class TestTwoWaysIn:
     """Records of any kind are stored the same, whichever way they came."""
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(records=_records())
     @example(records=[_record(0)])
     @example(records=[_record(0, {"user.id": "7", "activity.actor.type": "user", "activity.actor.id": "7"}),
@@ -136,6 +136,13 @@ class TestTwoWaysIn:
     @example(records=[_record(0, {"activity.outcome": "", "activity.count": 0, "activity.sample.weight": -0.0})])
     def test_any_record(self, store: Any, records: list[ReadableLogRecord]) -> None:
         """Every column and alias of a record is the same on both ways, and its attributes read back exactly."""
+        check(store, records)
+
+    @pytest.mark.slow
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(records=_records())
+    def test_many_records(self, store: Any, records: list[ReadableLogRecord]) -> None:
+        """As above, for longer."""
         check(store, records)
 
     @pytest.mark.parametrize(

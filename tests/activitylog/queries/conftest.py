@@ -7,11 +7,15 @@ from typing import Any, Final
 
 import pytest
 
-from activitylog.store import EVENTS_TABLE
+from activitylog.store import diff
+from activitylog.store.migrations import MIGRATIONS_TABLE
 from tests.activitylog.queries.rows import put, row
 from tests.conftest import MakeDatabase
 
-_TABLES: Final = (EVENTS_TABLE, "activity_events_hourly", "activity_events_actor_daily", "activity_counters")
+_WITH_ROWS: Final = f"""
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND total_rows > 0 AND engine LIKE '%MergeTree' AND name != '{MIGRATIONS_TABLE}'
+"""
 
 #: Three days of a shop. Sampled: the view of 2026-03-03 (one row of three views, kept with p = 1/2: 6 events).
 EVENTS: Final[list[dict[str, Any]]] = [
@@ -120,15 +124,18 @@ MORE: Final[list[dict[str, Any]]] = [
 
 @pytest.fixture(scope="session")
 def _question_database(make_migrated: MakeDatabase) -> Iterator[Any]:
-    """A database with the tables, made once: making them takes longer than a question."""
+    """A database with the tables, made once: making them takes longer than a question. Its tables stay as made."""
     with make_migrated() as client:
+        made = client.query("SHOW TABLES").result_rows
         yield client
+        changed = [str(difference) for difference in diff(client)]
+        assert (changed, client.query("SHOW TABLES").result_rows) == ([], made), "take own_store to change tables"
 
 
 @pytest.fixture
 def empty_store(_question_database: Any) -> Any:
     """A client on a store without events; whoever changes tables takes ``own_store``."""
-    for table in _TABLES:
+    for (table,) in _question_database.query(_WITH_ROWS).result_rows:
         _question_database.command(f"TRUNCATE TABLE {table}")
     return _question_database
 

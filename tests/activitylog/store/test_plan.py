@@ -70,6 +70,7 @@ class TestPlan:
 class TestResuming:
     """A process that ends anywhere leaves a database that applying again completes."""
 
+    @pytest.mark.slow
     def test_after_any_statement(self, chdb_client: Any) -> None:
         """Ended after none, one, two or three statements, again and again, until nothing is left to do."""
         crashes = 0
@@ -122,24 +123,22 @@ class TestFill:
             "activity_events_actor_daily_mv",
         ]
 
-    def test_a_view_that_was_dropped_is_filled_too(self, chdb_client: Any) -> None:
+    def test_a_view_that_was_dropped_is_filled_too(self, migrated_client: Any) -> None:
         """What came while it was gone is missing in its target."""
-        apply(chdb_client)
-        chdb_client.command("DROP TABLE activity_events_hourly_mv")
+        migrated_client.command("DROP TABLE activity_events_hourly_mv")
         called = []
-        steps = apply(chdb_client, fill=lambda _client, view: called.append(view.name))
+        steps = apply(migrated_client, fill=lambda _client, view: called.append(view.name))
         assert [step.name for step in steps] == called == ["activity_events_hourly_mv"]
 
-    def test_a_table_that_was_dropped_is_filled_too(self, chdb_client: Any) -> None:
+    def test_a_table_that_was_dropped_is_filled_too(self, migrated_client: Any) -> None:
         """Made anew under a view that is there already, as the advice of `diff` says; not before the view is."""
-        apply(chdb_client)
-        chdb_client.command("INSERT INTO activity_events (Timestamp, EventName) VALUES ('2026-05-01', 'a.b')")
-        chdb_client.command("DROP TABLE activity_events_hourly")
-        chdb_client.command("DELETE FROM activity_schema_migrations WHERE name = 'activity_events_hourly'")
-        (step,) = apply(chdb_client)
+        migrated_client.command("INSERT INTO activity_events (Timestamp, EventName) VALUES ('2026-05-01', 'a.b')")
+        migrated_client.command("DROP TABLE activity_events_hourly")
+        migrated_client.command("DELETE FROM activity_schema_migrations WHERE name = 'activity_events_hourly'")
+        (step,) = apply(migrated_client)
         assert step.fills is not None
         assert step.fills.name == "activity_events_hourly_mv"
-        assert chdb_client.command("SELECT sum(RowCount) FROM activity_events_hourly") == 1
+        assert migrated_client.command("SELECT sum(RowCount) FROM activity_events_hourly") == 1
 
 
 class TestRepairs:
@@ -165,13 +164,12 @@ class TestRepairs:
             ("ALTER TABLE activity_events MODIFY COLUMN Outcome REMOVE DEFAULT", "activity_events.Outcome"),
         ],
     )
-    def test_repaired(self, chdb_client: Any, damage: str, step: str) -> None:
+    def test_repaired(self, migrated_client: Any, damage: str, step: str) -> None:
         """One step, and all is as it should be."""
-        apply(chdb_client)
-        chdb_client.command(damage)
-        assert [difference.where for difference in diff(chdb_client)] == [step]
-        assert [done.name for done in apply(chdb_client)] == [step]
-        assert diff(chdb_client) == []
+        migrated_client.command(damage)
+        assert [difference.where for difference in diff(migrated_client)] == [step]
+        assert [done.name for done in apply(migrated_client)] == [step]
+        assert diff(migrated_client) == []
 
     @pytest.mark.parametrize(
         ("damage", "where", "advice"),
@@ -184,27 +182,25 @@ class TestRepairs:
             ),
         ],
     )
-    def test_left_to_people(self, chdb_client: Any, damage: str, where: str, advice: str) -> None:
+    def test_left_to_people(self, migrated_client: Any, damage: str, where: str, advice: str) -> None:
         """What would lose or rewrite rows is not touched."""
-        apply(chdb_client)
-        chdb_client.command(damage)
-        assert apply(chdb_client) == []
-        (difference,) = diff(chdb_client)
+        migrated_client.command(damage)
+        assert apply(migrated_client) == []
+        (difference,) = diff(migrated_client)
         assert difference.where == where
         assert difference.advice.startswith(advice)
 
-    def test_a_repaired_window_works(self, chdb_client: Any) -> None:
+    def test_a_repaired_window_works(self, migrated_client: Any) -> None:
         """The same batch again is one batch again, in the roll-up, too."""
-        apply(chdb_client)
         for table in ("activity_events", "activity_events_hourly"):
-            chdb_client.command(f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 0")
-        apply(chdb_client)
+            migrated_client.command(f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 0")
+        apply(migrated_client)
         sent = {
             "insert_deduplication_token": "batch-1",
             "deduplicate_blocks_in_dependent_materialized_views": 1,
             "async_insert": 0,
         }
         for _ in range(2):
-            chdb_client.insert("activity_events", [["a.b"]], column_names=["EventName"], settings=sent)
-        assert chdb_client.command("SELECT count() FROM activity_events") == 1
-        assert chdb_client.command("SELECT sum(RowCount) FROM activity_events_hourly") == 1
+            migrated_client.insert("activity_events", [["a.b"]], column_names=["EventName"], settings=sent)
+        assert migrated_client.command("SELECT count() FROM activity_events") == 1
+        assert migrated_client.command("SELECT sum(RowCount) FROM activity_events_hourly") == 1

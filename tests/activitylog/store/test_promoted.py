@@ -85,6 +85,7 @@ class TestValues:
             assert {text for (text,) in kept.result_rows} == set(texts)
             store.command("TRUNCATE TABLE activity_events")
 
+    @pytest.mark.slow
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=10))
     @example(

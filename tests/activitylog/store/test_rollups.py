@@ -222,6 +222,7 @@ class TestBackfill:
         assert backfill(store, repaired=told.append) == []
         assert told == []
 
+    @pytest.mark.slow
     def test_the_same_loss_again_and_again(self, store: Any) -> None:
         """A repair that looks like an earlier one is not taken for that one, sent again."""
         _insert(store, _rows(60))
@@ -335,6 +336,7 @@ class TestBackfill:
             ]
             assert [row for row in actual if row[0].day == 1] != [row for row in expected if row[0].day == 1]
 
+    @pytest.mark.slow
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         batches=st.lists(st.tuples(st.booleans(), st.integers(0, 8), st.integers(1, 60)), min_size=1, max_size=4)
