@@ -165,10 +165,10 @@ class TestMalformed:
         "line", [b"[" * 200_000, b"a " * 200_000, COMMON + b' "' + b"\\" * 400_000, b'"' * 200_000]
     )
     def test_hostile_lines_take_no_longer_than_their_length(self, line: bytes) -> None:
-        """Lines made to send a pattern into backtracking are rejected in less than a second."""
-        started = time.perf_counter()
+        """Lines made to send a pattern into backtracking are rejected in less than a second of work."""
+        started = time.thread_time()
         assert isinstance(read_one(line), Rejected)
-        assert time.perf_counter() - started < 1
+        assert time.thread_time() - started < 1
 
     @given(st.binary(max_size=300))
     def test_any_bytes_give_events_or_rejections(self, content: bytes) -> None:
