@@ -161,7 +161,8 @@ class _Work:
         wrong = self._settled(rollup, [day for day in days if day.day not in asked], hold, lacking=True)
         wrong += self._settled(rollup, [day for day in days if day.day in asked], hold)
         wrong.sort(key=lambda day: day.day)
-        gone = [day for day in wrong if day.day in begun and day.rows < begun[day.day].rows]
+        others = begun.keys() - self._exactly  # whoever names a day wants it to agree with what is there
+        gone = [day for day in wrong if day.day in others and day.rows < begun[day.day].rows]
         self._tell(gone)
         wrong = [day for day in wrong if day not in gone]
         hold.begun = _without(hold.begun, rollup, begun.keys() - {day.day for day in wrong})

@@ -53,7 +53,8 @@ def _whole_since(database: Database, table: str) -> date:
     edges += _day_after(
         database.rows(
             "SELECT count() AS n, max(create_time) AS last FROM system.mutations "
-            "WHERE database = currentDatabase() AND table = {table:String} AND command LIKE '%DELETE%'",
+            "WHERE database = currentDatabase() AND table = {table:String} "
+            "AND (command LIKE '%DELETE%' OR command LIKE '%_row_exists%')",
             table=table,
         )
     )
