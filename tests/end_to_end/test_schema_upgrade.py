@@ -233,6 +233,6 @@ class TestUpgradeWhileRowsComeIn:
         steps = migrations()[len(FIRST) :]
         claims = {statement for statement in seen if statement.startswith(CLAIMED)}
         assert len(claims) >= 3  # taken, renewed for a statement, given back
-        # each step and its record; two columns, two indexes; two roll-ups
-        assert len(seen - claims) == 2 * len(steps) + 4 + 2
+        # Each step and its record; two columns, two indexes; two roll-ups. Who comes after a kill may repair more.
+        assert len(seen - claims) >= 2 * len(steps) + 4 + 2
         _check(database, sent)
