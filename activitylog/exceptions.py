@@ -7,6 +7,7 @@ The errors that activitylog raises, all of them at configure time or in commands
     ├── StoreError              the store cannot be used
     │   ├── StoreLockedError    another process has the embedded store open
     │   ├── StoreUnavailableError   nobody answers, or the answer is no
+    │   ├── StoreBusyError      another process does what only one may do at a time
     │   ├── SchemaError         a table is missing, or is not what this version needs
     │   └── ArchiveError        an archive that cannot be used, made or put back
     ├── QueryError              a question that cannot be asked as given
@@ -52,6 +53,10 @@ class StoreLockedError(StoreError):
 
 class StoreUnavailableError(StoreError):
     """Nobody answers at the store's address, or the answer is a refusal."""
+
+
+class StoreBusyError(StoreError):
+    """Another process does what only one may do at a time."""
 
 
 class SchemaError(StoreError):

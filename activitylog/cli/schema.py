@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -65,13 +66,16 @@ def apply(*, url: str | None, dry_run: bool, as_json: bool) -> None:
     """
     Apply what the database lacks; safe to run twice, from two machines, and after a crash.
 
-    On a server the database is created if it is missing. No rows are rewritten.
+    On a server the database is created if it is missing. No rows are rewritten. Where another one fills a roll-up,
+    it waits up to ten minutes, and says for whom.
 
     \b
         activitylog schema apply --dry-run
         activitylog schema apply --url clickhouse://migrator:password@host:8123/activity
     """
+    from activitylog.cli.claims import patience
     from activitylog.store import apply as apply_steps
+    from activitylog.store import fill_rollup
 
     store, settings = choose_store(url), load_settings().store
     created = _lacks_database(store)
@@ -80,7 +84,7 @@ def apply(*, url: str | None, dry_run: bool, as_json: bool) -> None:
         return
     client = open_store(store, create_database=created)
     try:
-        steps = apply_steps(client, settings)
+        steps = apply_steps(client, settings, fill=partial(fill_rollup, patience=patience()))
     finally:
         client.close()
     if as_json:

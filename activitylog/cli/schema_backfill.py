@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import click
 
+from activitylog.cli.claims import patience
 from activitylog.cli.errors import FAILED
 from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
 from activitylog.cli.tables import print_json
@@ -39,8 +40,9 @@ def backfill(
 
     They lack rows that were there before their view was made (`schema apply` fills those) and batches on which a
     view failed. What is missing is inserted; nothing is rewritten, and running it twice is harmless. Days whose
-    rows expired, were archived or erased keep their counts, unless they are named with --day. Exit code 1 when a
-    day does not agree yet, because others insert into it.
+    rows expired, were archived or erased keep their counts, unless they are named with --day. One process at a
+    time repairs; what a killed one has begun is finished. Exit code 1 when a day does not agree yet, because
+    others insert into it.
 
     \b
         activitylog schema backfill --dry-run
@@ -56,7 +58,14 @@ def backfill(
             unsettled: list[Missing] = []
         else:
             exactly = {day.date() for day in days}
-            unsettled = insert_missing(client, since=first, exactly=exactly, repaired=repaired.append)
+            unsettled = insert_missing(
+                client,
+                since=first,
+                exactly=exactly,
+                repaired=repaired.append,
+                left=_print_left,
+                patience=patience(),
+            )
     finally:
         client.close()
     if as_json:
@@ -71,6 +80,13 @@ def _objects(days: Iterable[Missing]) -> list[dict[str, object]]:
     return [asdict(day) for day in days]
 
 
+def _print_left(day: Missing) -> None:
+    click.echo(
+        f"left as it is: {day}, perhaps some of them twice; its repair was cut off, and rows have left it since",
+        err=True,
+    )
+
+
 def _print(repaired: list[Missing], unsettled: list[Missing], *, dry_run: bool) -> None:
     for day in repaired:
         sys.stdout.write(f"{day}\n")
@@ -79,4 +95,4 @@ def _print(repaired: list[Missing], unsettled: list[Missing], *, dry_run: bool) 
     elif not dry_run:
         sys.stdout.write(f"repaired: {len(repaired) - len(unsettled):,} of {len(repaired):,}\n")
     for day in unsettled:
-        click.echo(f"does not agree yet: {day.target} of {day.day}; run this again with --day {day.day}", err=True)
+        click.echo(f"does not agree yet: {day.target} of {day.day}; run this again", err=True)

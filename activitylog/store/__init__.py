@@ -1,7 +1,7 @@
 """
 The store: the tables of activity in ClickHouse, and how to reach them. Knows ClickHouse, not the chain.
 
-    client -> migrations -> definitions, snapshot -> rollups, differences -> schema, plan
+    client -> migrations, claims -> definitions, snapshot -> rollups, differences -> filling -> schema, plan
 
 ``columns`` is what the exporter has to know of the tables, as plain data.
 """
@@ -9,9 +9,10 @@ The store: the tables of activity in ClickHouse, and how to reach them. Knows Cl
 from activitylog.store.client import check_unlocked, connect, holder
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE, column_mapping
 from activitylog.store.differences import Difference
+from activitylog.store.filling import backfill
 from activitylog.store.migrations import Migration, migrations, pending
-from activitylog.store.plan import Step, apply, create_database, fill_small_rollup, plan
-from activitylog.store.rollups import Missing, backfill, missing
+from activitylog.store.plan import Step, apply, create_database, fill_rollup, fill_small_rollup, plan
+from activitylog.store.rollups import Missing, missing
 from activitylog.store.schema import check, check_writable, diff, show
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "connect",
     "create_database",
     "diff",
+    "fill_rollup",
     "fill_small_rollup",
     "holder",
     "migrations",

@@ -5,7 +5,7 @@ What ``schema apply`` does: decided first, as a list of steps with their stateme
 2. Repairs: an index, a column, a window or a view that the recorded steps made and that is not there or stale.
 3. What the settings ask for: columns of the application's own, storage policy, TTL.
 
-Nothing here locks, because ClickHouse has no lock that a killed process would let go. It is safe all the same:
+The steps need no lock, and ClickHouse has none that a killed process would let go:
 
 - Each statement may be run again (``IF NOT EXISTS``, ``MODIFY``), from any number of machines at once, and a
   step is recorded only after all of it was done. After a kill anywhere, applying again goes on.
@@ -15,16 +15,21 @@ Nothing here locks, because ClickHouse has no lock that a killed process would l
 - A view over the table of events sees the rows from then on. What was there before is the work of ``fill``,
   which is called after the view was made and before the step is recorded: a crash in between leads to another
   call.
+
+Filling adds rows, so one process at a time does it, by a claim that expires when its holder is killed
+(:mod:`activitylog.store.claims`); the others wait, and go on when the step is recorded. The table of claims is a
+step like the others, but is made before the first view is filled.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from activitylog.exceptions import SchemaError
+from activitylog.exceptions import SchemaError, StoreBusyError
+from activitylog.store.claims import CLAIMS_TABLE, Claim, Patience
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import Definition, changed_object, creates_view, definitions, is_superseded
 from activitylog.store.differences import (
@@ -34,6 +39,7 @@ from activitylog.store.differences import (
     rendered,
     setting_differences,
 )
+from activitylog.store.filling import backfill
 from activitylog.store.migrations import (
     Migration,
     create_record,
@@ -43,7 +49,7 @@ from activitylog.store.migrations import (
     records_steps,
 )
 from activitylog.store.rendering import statements
-from activitylog.store.rollups import backfill
+from activitylog.store.rollups import Missing
 from activitylog.store.snapshot import Snapshot
 from activitylog.store_settings import StoreSettings
 
@@ -55,6 +61,8 @@ _log: Final = logging.getLogger("activitylog")
 #: Rows that are summed up before the first batch of a process goes out: half a second a roll-up. Two million took
 #: eight seconds, and a process gives its last events ten.
 _ROWS_BEFORE_A_BATCH: Final = 200_000
+#: And for so long a batch waits for somebody else who fills.
+_SECONDS_BEFORE_A_BATCH: Final = 3.0
 
 #: Fills the target of a new view over ``activity_events`` with the rows that were there before the view. Called
 #: with a client and the view; perhaps again after a crash, perhaps by two processes at once, perhaps where the
@@ -62,25 +70,56 @@ _ROWS_BEFORE_A_BATCH: Final = 200_000
 Fill = Callable[["Client", Definition], object]
 
 
-def fill_rollup(client: Client, view: Definition) -> None:
-    """Give the view's target the rows that were there before; what others keep it from is `schema backfill`'s."""
-    being_made = any(creates_view(step) and changed_object(step) == view.name for step in pending(client))
-    for day in backfill(client, targets=[view.target], exactly="all" if being_made else ()):
+def fill_rollup(client: Client, view: Definition, *, patience: Patience | None = None) -> None:
+    """
+    Give the view's target the rows that were there before, unless somebody else has done so and recorded the step.
+
+    What others keep it from is left to ``schema backfill``, and said.
+
+    Raises:
+        StoreBusyError: somebody else still fills when patience ends.
+    """
+    patience = patience or Patience(waiting=_log_waiting)
+    making = [step for step in pending(client) if creates_view(step) and changed_object(step) == view.name]
+    if making:
+        patience = replace(patience, wanted=lambda: making[0] in pending(client))
+    for day in backfill(client, targets=[view.target], left=_log_left, patience=patience):
         _log.warning("activitylog: %s, since others insert into that day. Run: activitylog schema backfill", day)
 
 
 def fill_small_rollup(client: Client, view: Definition) -> None:
-    """As :func:`fill_rollup`, where it takes no longer than a batch may wait; else say how it is done."""
+    """
+    As :func:`fill_rollup`, where it takes no longer than a batch may wait; else say how it is done.
+
+    Of several processes that begin at once one fills and the others see the step recorded. Where somebody else is
+    at work for longer, or was killed at it, events go first: the view counts what comes, and the rest can be had
+    later.
+    """
     rows = int(str(client.command(f"SELECT count() FROM {EVENTS_TABLE}")))  # noqa: S608 - a name of ours
+    reason = f"up to {rows:,}"
     if rows <= _ROWS_BEFORE_A_BATCH:
-        fill_rollup(client, view)
-    else:
-        _log.warning(
-            "activitylog: %s begins with the rows of now and lacks those before (up to %s). Run: activitylog "
-            "schema backfill",
-            view.target,
-            f"{rows:,}",
-        )
+        try:
+            fill_rollup(client, view, patience=Patience(seconds=_SECONDS_BEFORE_A_BATCH))
+        except StoreBusyError as busy:
+            reason = busy.message
+        else:
+            return
+    _log.warning(
+        "activitylog: %s begins with the rows of now and lacks those before (%s). Run: activitylog schema "
+        "backfill",
+        view.target,
+        reason,
+    )
+
+
+def _log_waiting(claim: Claim) -> None:
+    _log.info("activitylog: waiting: roll-ups are being repaired by %s", claim)
+
+
+def _log_left(day: Missing) -> None:
+    _log.warning(
+        "activitylog: %s, perhaps some of them twice: its repair was cut off, and rows have left it since", day
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +177,23 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
         first = steps[0]
         steps[0] = Step(first.name, (*create_record(rendering), *first.statements), first.migration, first.fills)
     changing = {changed_object(migration) for migration in missing}
-    return steps + [
+    repairs = [
         Step(difference.where, tuple(rendered(difference, rendering)), fills=_filled(difference.where))
         for difference in _differences(snapshot, settings, changing)
         if difference.repair
     ]
+    return _with_claims(steps, missing, rendering) + repairs
+
+
+def _with_claims(steps: list[Step], missing: list[Migration], settings: StoreSettings) -> list[Step]:
+    """The steps, each that fills a roll-up with the table of claims made first, if its own step is yet to come."""
+    create = tuple(
+        sql
+        for migration in missing
+        if changed_object(migration) == CLAIMS_TABLE
+        for sql in statements(migration.sql, settings)
+    )
+    return [replace(step, statements=(*create, *step.statements)) if step.fills else step for step in steps]
 
 
 def apply(client: Client, settings: StoreSettings | None = None, *, fill: Fill | None = fill_rollup) -> list[Step]:

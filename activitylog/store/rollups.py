@@ -1,63 +1,48 @@
 """
-Roll-ups that say what the rows say: on which days one lacks rows, and how it gets them.
+Roll-ups: what they are, and on which days they say something else than the rows.
 
 A view fills its roll-up from each insert. It knows nothing of the rows that were there before it, and lacks those
-of a batch where it failed while errors of views were ignored. Both are repaired in the same way: what the view's
-own SELECT makes of the stored rows of some days, minus what the roll-up holds, is inserted as further rows (its
-sums are signed, and added up when they are read). Nothing is deleted or rewritten, and a repair that was cut off
-is repeated without counting anything twice.
-
-Rows live shorter than roll-ups: they are archived, expire or are erased. So a day with fewer rows than its roll-up
-counted is left alone, and one with more is repaired.
+of a batch where it failed while errors of views were ignored. Rows live shorter than roll-ups: they are archived,
+expire or are erased, and their counts stay. So a day with more rows than its roll-up counted lacks some, and one
+with fewer need not be wrong.
 
 An insert reaches the table a moment before its roll-ups, so a reading can find too many rows, never too few: the
-counts are read before the rows. A repair that took such rows for missing ones is seen, and taken back, by the next
-round: after the inserts that were under way have ended, the smallest difference of several readings is the true
-one. Only where inserts into a day never pause is there none: the day is given back as unsettled, to be named again
-(``exactly``) when they do.
+counts are read before the rows. Of several readings the smallest difference is the truest one, and where no insert
+was under way in one of them it is the true one.
+
+Nothing here writes; :mod:`activitylog.store.filling` repairs.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import Definition, definitions
+from activitylog.store.inserts import Inserts
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_CONDITION: Final = re.compile(r"\nWHERE (.*?)\nGROUP BY", re.DOTALL)
-_AGGREGATE: Final = re.compile(r"SimpleAggregateFunction\((\w+), (.*)\)")
 #: Days that the roll-ups' times can hold (32 bits of seconds); rows beyond are not looked at.
-_FIRST: Final = dt.date(1970, 1, 1)
-_END: Final = dt.date(2106, 2, 7)
-_ACCESS_DENIED: Final = 497
-#: Rounds of one day before it is given up for now, and the pauses between the readings of each.
-_ROUNDS: Final = 8
-_PAUSES: Final = (0.03, 0.03, 0.03)
+FIRST_DAY: Final = dt.date(1970, 1, 1)
+END_DAY: Final = dt.date(2106, 2, 7)
 #: Pauses between looks that must not take an insert for a loss; looks within one insert would find the same.
-_LOOKS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
-#: How long a round waits for inserts that were under way.
-_PATIENCE_SECONDS: Final = 60.0
+LOOKS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
+#: And pauses where the inserts that were under way have ended, and only further ones can disturb.
+PAUSES: Final = (0.03, 0.03, 0.03)
+
+_CONDITION: Final = re.compile(r"\nWHERE (.*?)\nGROUP BY", re.DOTALL)
 _RANGE: Final = "Timestamp >= toDateTime({since:Date}, 'UTC') AND Timestamp < toDateTime({until:Date}, 'UTC')"
-#: Rows that one repair reads at most, unless one day has more.
-_ROWS_AT_ONCE: Final = 20_000_000
-_ONE_BLOCK: Final = {
-    "async_insert": 0,
-    "max_insert_threads": 1,
-    "max_partitions_per_insert_block": 0,
-    "deduplicate_insert_select": "force_enable",
-    "distributed_foreground_insert": 1,  # else the next reading of a cluster does not see it, and it is repeated
-}
+#: Further readings while rows come in: each may fall into an insert of just as many rows as were counted twice.
+_BUSY_READINGS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +65,7 @@ class RollUp:
 @dataclass(frozen=True, slots=True)
 class Missing:
     """
-    A day on which a roll-up lacks rows.
+    A day on which a roll-up says something else than the rows; mostly, lacks some.
 
     Attributes:
         target: the roll-up's table.
@@ -129,117 +114,49 @@ def missing(
         Days by roll-up and time.
     """
     found = []
-    for rollup in _chosen(targets):
-        days = [day for day in _days(client, rollup, since or _FIRST, _END) if day.rows > day.counted]
+    for rollup in chosen(targets):
+        days = [day for day in days_of(client, rollup, since or FIRST_DAY, END_DAY) if day.rows > day.counted]
         if days and settled:
-            _wait_for(client, _inserts_under_way(client))
-            days = [
-                day for day in _differing(client, rollup, days, _LOOKS, rows_first=True) if day.rows > day.counted
-            ]
+            inserts = Inserts(client)
+            inserts.wait(inserts.under_way())
+            days = differing(client, rollup, days, LOOKS, rows_first=True, lacking=True)
         found += days
     return found
 
 
-def backfill(
-    client: Client,
-    *,
-    targets: Collection[str] | None = None,
-    since: dt.date | None = None,
-    exactly: Collection[dt.date] | Literal["all"] = (),
-    repaired: Callable[[Missing], None] = lambda _: None,
+def surplus(
+    client: Client, *, targets: Collection[str] | None = None, since: dt.date | None = None
 ) -> list[Missing]:
     """
-    Give the roll-ups the rows that they lack. Safe to repeat. Where rows come in, one that is cut off, or
-    several at once, can leave a batch counted twice: name the day ``exactly`` when writers rest.
+    Find the days of which roll-ups count more than there is, whatever became of the rest. Only reads.
 
     Args:
         targets: tables of roll-ups; all by default.
         since: leave out earlier days.
-        exactly: days whose roll-ups are made to agree even where they count more than there is; all of them for a
-            roll-up that is being made, of which a repair that was cut off may have counted a batch twice.
-        repaired: called for each day, in order, with what it lacked, before its rows are inserted.
 
     Returns:
-        Days that do not agree yet, because others keep inserting into them; empty when all is done.
+        Days by roll-up and time. Rows that come in meanwhile are not taken for it; a repair that goes on is.
     """
-    unsettled: list[Missing] = []
-    for rollup in _chosen(targets):
-        days = _days(client, rollup, since or _FIRST, _END)
-        wrong = [
-            day
-            for day in days
-            if day.rows > day.counted or ((exactly == "all" or day.day in exactly) and day.rows != day.counted)
-        ]
-        shape = _Shape.of(client, rollup)
-        for run in _runs(wrong):
-            for day in run:
-                repaired(day)
-            unsettled += _repair(client, shape, run)
-    return unsettled
+    return [
+        day
+        for rollup in chosen(targets)
+        for day in days_of(client, rollup, since or FIRST_DAY, END_DAY)
+        if day.counted > day.rows
+    ]
 
 
-def _chosen(targets: Collection[str] | None) -> list[RollUp]:
+def chosen(targets: Collection[str] | None) -> list[RollUp]:
+    """The roll-ups with these tables; None for all."""
     return [rollup for rollup in rollups() if targets is None or rollup.target in targets]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A roll-up and its columns: what tells rows apart, what is added up, what is a least or greatest value."""
-
-    rollup: RollUp
-    keys: tuple[str, ...]
-    sums: tuple[tuple[str, str], ...]
-    extremes: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, client: Client, rollup: RollUp) -> _Shape:
-        rows = client.query(
-            "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
-            "ORDER BY position",
-            parameters={"table": rollup.target},
-        ).result_rows
-        aggregates = {name: found.groups() for name, type_ in rows if (found := _AGGREGATE.fullmatch(type_))}
-        return cls(
-            rollup,
-            tuple(name for name, _ in rows if name not in aggregates),
-            tuple((name, kind) for name, (function, kind) in aggregates.items() if function == "sum"),
-            tuple((name, function) for name, (function, _) in aggregates.items() if function != "sum"),
-        )
-
-    def difference(self) -> str:
-        """An INSERT of what the roll-up lacks from the day {since:Date} until before {until:Date}."""
-        keys = ", ".join(self.keys)
-        extremes = [name for name, _ in self.extremes]
-        stored = ", ".join([keys, *(name for name, _ in self.sums), *extremes])
-        known = ", ".join([keys, *(f"-{name} AS {name}" for name, _ in self.sums), *extremes])
-        measures = [f"sum({name}) AS {name}_" for name, _ in self.sums]
-        # Where no row is left: what is known, not minIf of nothing, which is 1970 and the least for ever.
-        measures += [
-            f"if(countIf(stored) > 0, {function}If({name}, stored), {function}({name})) AS {name}_"
-            for name, function in self.extremes
-        ]
-        differs = " OR ".join(f"{name}_ != 0" for name, kind in self.sums if kind.startswith("Int"))
-        day = f"toDate({self.keys[0]})"
-        return f"""
-            INSERT INTO {self.rollup.target} ({stored})
-            SELECT {keys}, {", ".join(measures)}
-            FROM
-            (
-                SELECT {known}, false AS stored FROM {self.rollup.target}
-                WHERE {day} >= {{since:Date}} AND {day} < {{until:Date}}
-                UNION ALL
-                SELECT {stored}, true FROM ({_of_days(self.rollup.select)})
-            )
-            GROUP BY {keys} HAVING {differs} ORDER BY {keys}"""  # noqa: S608 - names of ours
-
-
-def _of_days(select: str) -> str:
-    """A view's query about some days only: they are a range of the primary key."""
+def about_days(select: str) -> str:
+    """A view's query about the days {since:Date} until before {until:Date}: a range of the primary key."""
     days = f"(SELECT * FROM {EVENTS_TABLE} WHERE {_RANGE})"  # noqa: S608 - a name of ours
     return select.replace(f"FROM {EVENTS_TABLE} AS", f"FROM {days} AS", 1)
 
 
-def _days(
+def days_of(
     client: Client, rollup: RollUp, since: dt.date, until: dt.date, *, rows_first: bool = False
 ) -> list[Missing]:
     """
@@ -265,7 +182,9 @@ def _days(
 
 
 def _by_day(client: Client, sql: str, since: dt.date, until: dt.date) -> dict[dt.date, int]:
-    found = client.query(sql, parameters={"since": since, "until": until}).result_rows
+    # On a cluster all readings are those of the same replicas, as far as these are there.
+    settings = {"load_balancing": "in_order"}
+    found = client.query(sql, parameters={"since": since, "until": until}, settings=settings).result_rows
     return {day: int(count) for day, count in found}
 
 
@@ -277,91 +196,56 @@ def _time_column(rollup: RollUp) -> str:
     return named[1]
 
 
-def _runs(days: Iterable[Missing]) -> Iterator[list[Missing]]:
-    """The days in runs without a gap, each of so many rows that one repair can read them."""
-    run: list[Missing] = []
-    for day in days:
-        follows = run and day.day - run[-1].day == dt.timedelta(days=1)
-        if run and not (follows and sum(one.rows for one in run) + day.rows <= _ROWS_AT_ONCE):
-            yield run
-            run = []
-        run.append(day)
-    if run:
-        yield run
-
-
-def _repair(client: Client, shape: _Shape, run: Sequence[Missing]) -> list[Missing]:
-    """Insert what a run of days lacks until all agree; returns the days that do not within the rounds."""
-    wrong = list(run)
-    for attempt in range(_ROUNDS):
-        for part in _runs(wrong):
-            _insert_difference(client, shape, part, attempt)
-        inserts = _inserts_under_way(client)
-        _wait_for(client, inserts)
-        # Who may not see what is going on looks for so long that most inserts have ended.
-        wrong = _differing(client, shape.rollup, wrong, _LOOKS if inserts is None else _PAUSES)
-        if not wrong:
-            break
-    return wrong
-
-
-def _insert_difference(client: Client, shape: _Shape, run: Sequence[Missing], attempt: int) -> None:
-    # Two that repair the same days at once see the same state and send the same token: one of them counts.
-    # A state that comes back, because the same rows were lost again, would be taken for a batch sent again: in the
-    # later rounds nobody's token is anybody else's.
-    own = random.random() if attempt >= _ROUNDS // 2 else None  # noqa: S311 - only has to be another one
-    state = hashlib.sha256(repr((run, attempt, own)).encode()).hexdigest()
-    client.command(
-        shape.difference(),
-        parameters={"since": run[0].day, "until": run[-1].day + dt.timedelta(days=1)},
-        settings={**_ONE_BLOCK, "insert_deduplication_token": f"backfill:{state}"},
-    )
-
-
-def _inserts_under_way(client: Client) -> set[str] | None:
-    """Ids of the inserts that this server is running, whoever sent them; None for who may not ask."""
-    from clickhouse_connect.driver.exceptions import DatabaseError
-
-    sql = "SELECT query_id FROM system.processes WHERE query_kind IN ('Insert', 'AsyncInsertFlush')"
-    try:
-        return {query_id for (query_id,) in client.query(sql).result_rows}
-    except DatabaseError as error:
-        if error.code == _ACCESS_DENIED:
-            return None
-        raise
-
-
-def _wait_for(client: Client, inserts: set[str] | None) -> None:
-    """Wait until these have ended, for a bounded time."""
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while inserts and inserts & (_inserts_under_way(client) or set()) and time.monotonic() < until:
-        _pause(_PAUSES[0])
-
-
-def _differing(
+def differing(
     client: Client,
     rollup: RollUp,
     days: Sequence[Missing],
-    pauses: Sequence[float] = _PAUSES,
+    pauses: Sequence[float] = PAUSES,
     *,
     rows_first: bool = False,
+    lacking: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> list[Missing]:
-    """Those of the days whose smallest difference in several readings is not 0."""
+    """
+    Those of the days whose smallest difference in several readings is not 0, as that reading found them.
+
+    Args:
+        days: in order.
+        pauses: between the readings, in seconds. Where rows come in meanwhile there are more of them, unless only
+            lacking days are asked for.
+        rows_first: see :func:`days_of`.
+        lacking: only those that lack rows in every reading.
+        meanwhile: called before each further reading.
+    """
     until = days[-1].day + dt.timedelta(days=1)
+    asked = {day.day for day in days}
 
-    def read() -> list[Missing]:
-        return _days(client, rollup, days[0].day, until, rows_first=rows_first)
+    def read() -> dict[dt.date, Missing]:
+        found = days_of(client, rollup, days[0].day, until, rows_first=rows_first)
+        return {day.day: day for day in found if day.day in asked}
 
-    least = {day.day: day for day in read()}
-    for seconds in pauses:
-        if rows_first and not any(found.rows > found.counted for found in least.values()):
-            break  # nothing is missing: no further look can change that
-        _pause(seconds)
-        for day in read():
-            least[day.day] = min(day, least.get(day.day, day), key=lambda found: found.rows - found.counted)
-    asked = [least[day.day] for day in days if day.day in least]
-    return [day for day in asked if day.rows != day.counted]
+    least = first = read()
+    busy = False
+    for number, seconds in enumerate((*pauses, *(PAUSES[:1] * _BUSY_READINGS))):
+        if number >= len(pauses) and (lacking or not busy):
+            break
+        if _is_decided(least.values(), lacking=lacking):
+            break
+        meanwhile()
+        time.sleep(random.uniform(0.5, 1.5) * seconds)  # noqa: S311 - so as to fall out of step with who inserts
+        found = read()
+        busy = busy or any(found[day].rows != first[day].rows for day in found.keys() & first.keys())
+        least = least | {day: _smaller(one, least.get(day, one)) for day, one in found.items()}
+    found = least if not lacking else {day: one for day, one in least.items() if one.rows > one.counted}
+    return [found[day] for day in sorted(found) if found[day].rows != found[day].counted]
 
 
-def _pause(seconds: float) -> None:
-    time.sleep(random.uniform(0.5, 1.5) * seconds)  # noqa: S311 - so that two that run at once fall out of step
+def _is_decided(least: Collection[Missing], *, lacking: bool) -> bool:
+    """Whether no further reading can change what is asked for: a smallest difference only becomes smaller."""
+    if lacking:
+        return not any(day.rows > day.counted for day in least)
+    return all(day.rows < day.counted for day in least)
+
+
+def _smaller(one: Missing, other: Missing) -> Missing:
+    return min(one, other, key=lambda found: found.rows - found.counted)

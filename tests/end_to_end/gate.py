@@ -36,13 +36,13 @@ class Gate:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self._body()
                 text = body.decode(errors="replace") + unquote_plus(self.path)
                 if before(text) is False:
                     self.close_connection = True
                     return
                 server = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-                server.request(self.command, self.path, body, dict(self.headers.items()))
+                server.request(self.command, self.path, body, self._passed_on())
                 answer = server.getresponse()
                 content = answer.read()
                 server.close()
@@ -53,6 +53,20 @@ class Gate:
                     self.close_connection = True
 
             do_GET = do_POST  # noqa: N815 - the name that http.server looks for
+
+            def _body(self) -> bytes:
+                if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                chunks = []
+                while size := int(self.rfile.readline(), 16):
+                    chunks.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(chunks)
+
+            def _passed_on(self) -> dict[str, str]:
+                of_transport = ("content-length", "transfer-encoding")
+                return {name: text for name, text in self.headers.items() if name.lower() not in of_transport}
 
             def _answer(self, answer: http.client.HTTPResponse, content: bytes) -> None:
                 self.send_response_only(answer.status)

@@ -24,11 +24,11 @@ def ask_rollups(examined: Examined) -> list[Missing]:
     targets = [rollup.target for rollup in rollups() if examined.database.holds(rollup.target)]
     if not targets:
         raise Skip("there are no roll-ups")
-    since = None if examined.deep else _since(examined.database, examined.recent_days)
+    since = None if examined.deep else recent_since(examined.database, examined.recent_days)
     return missing(examined.database.client, targets=targets, since=since, settled=True)
 
 
-def _since(database: Database, recent_days: int) -> date:
+def recent_since(database: Database, recent_days: int) -> date:
     """So many days up to the newest event, or up to today where events are dated in the future."""
     newest = newest_time(database) or datetime.now(UTC)
     return (newest - timedelta(days=recent_days - 1)).date()

@@ -6,6 +6,7 @@ from typing import Final
 
 from activitylog.store.doctor.cluster import DISTRIBUTION, REPLICAS
 from activitylog.store.doctor.completeness import DUPLICATES, SEQUENCES
+from activitylog.store.doctor.counted import REPAIRS, SURPLUS
 from activitylog.store.doctor.finding import AnyCheck
 from activitylog.store.doctor.missed import ROLLUPS
 from activitylog.store.doctor.parts import BATCHES, CHECKSUMS, DETACHED, PARTITIONS, PARTS
@@ -39,6 +40,8 @@ CHECKS: Final[tuple[AnyCheck, ...]] = (
     CLOCK,
     EVENT_TIMES,
     ROLLUPS,
+    SURPLUS,
+    REPAIRS,
     DUPLICATES,
     SEQUENCES,
     REPLICAS,

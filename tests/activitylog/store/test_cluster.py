@@ -8,9 +8,12 @@ Distributed tables. Only parsed: ON CLUSTER. Not run anywhere: replication, seve
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +22,11 @@ from hypothesis import strategies as st
 
 from activitylog.exceptions import ConfigurationError, SchemaError
 from activitylog.queries.question import questions
-from activitylog.store import apply, diff, migrations, plan
+from activitylog.store import apply, backfill, claims, diff, migrations, missing, plan
 from activitylog.store.cluster import SHARDING_KEYS, local_table, on_cluster
 from activitylog.store.definitions import definitions
 from activitylog.store.differences import rendered
+from activitylog.store.inserts import Inserts, cluster_of
 from activitylog.store.migrations import _CREATE_RECORD, record_statement
 from activitylog.store.rendering import statements
 from activitylog.store_settings import StoreSettings
@@ -305,7 +309,7 @@ class TestCreated:
         ]
         expected += [
             [name, f"/clickhouse/tables/main/all/activity/{name}", "01-r1"]
-            for name in ("activity_archives", "activity_erasures", "activity_schema_migrations")
+            for name in ("activity_archives", "activity_claims", "activity_erasures", "activity_schema_migrations")
         ]
         assert created.run(
             "SELECT table, zookeeper_path, replica_name FROM system.replicas ORDER BY table"
@@ -566,3 +570,73 @@ def test_distributed_refuses_a_row_policy(tmp_path: Path) -> None:
         engine.run("CREATE VIEW v DEFINER = reader SQL SECURITY DEFINER AS SELECT a FROM d")
         with pytest.raises(EngineError, match="Define the policy on the underlying tables instead"):
             engine.run("SELECT * FROM v")
+
+
+class _AsClient:
+    """The engine as a client, as far as a repair of roll-ups asks one."""
+
+    def __init__(self, engine: ClusterEngine) -> None:
+        self._engine = engine
+
+    def query(self, sql: str, *, parameters: Any = None, settings: Any = None, tz_mode: Any = None) -> Any:
+        for name, value in (parameters or {}).items():
+            self._engine.run(f"SET param_{name} = '{value}'")
+        return SimpleNamespace(result_rows=_dated(self._engine.run(sql + _settings(settings))))
+
+    command = query
+
+    def insert(
+        self, table: str, rows: list[list[Any]], *, column_names: list[str], settings: Any, **_: Any
+    ) -> None:
+        values = ", ".join(repr(tuple(row)) for row in json.loads(json.dumps(rows, default=str)))
+        values = re.sub(r"\['(\w+)', '([\d-]+)', (\d+)\]", r"('\1', '\2', \3)", values)
+        columns = ", ".join(column_names)
+        self._engine.run(f"INSERT INTO {table} ({columns}){_settings(settings)} VALUES {values}")
+
+
+def _settings(settings: Any) -> str:
+    texts = [f"{name} = {value!r}" for name, value in (settings or {}).items()]
+    return f" SETTINGS {', '.join(texts)}" if texts else ""
+
+
+def _dated(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_dated(one) for one in value]
+    is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
+    return dt.date.fromisoformat(value) if is_day else value
+
+
+class TestFilling:
+    """Roll-ups through Distributed tables."""
+
+    def test_rows_that_a_view_missed(self, running: ClusterEngine) -> None:
+        """They are inserted once, and what a killed repair has begun is finished, over all shards."""
+        client: Any = _AsClient(running)
+        running.run("DROP TABLE activity_events_hourly_mv")
+        running.run(DIRECT.format(settings=SYNC))
+        hold = claims.take(client, claims.ROLLUPS, claims.Patience())
+        assert hold is not None
+        day = dt.date(2026, 5, 1)
+        with hold:
+            hold.renew([claims.Begun("activity_events_actor_daily", day, 90)])
+            running.run("INSERT INTO activity_events_actor_daily (Day, RowCount) VALUES ('2026-05-01', 7)")
+        assert [str(one) for one in missing(client)] == [
+            "activity_events_hourly counts 0 of 90 rows of 2026-05-01"
+        ]
+        assert backfill(client) == []
+        assert running.run(TOTALS)[0][:3] == [90, 90, 90]
+        assert claims.current(client, claims.ROLLUPS).begun == ()
+
+    @pytest.mark.parametrize("cluster", ["main", "pair", "half"])
+    def test_inserts_of_all_replicas(self, plain: ClusterEngine, cluster: str) -> None:
+        """They are looked for on each one that answers."""
+        plain.run("CREATE DATABASE IF NOT EXISTS other ENGINE = Atomic")
+        plain.run("USE other")
+        plain.run("CREATE OR REPLACE TABLE events_local (Timestamp DateTime) ENGINE = MergeTree ORDER BY ()")
+        plain.run(
+            "CREATE OR REPLACE TABLE activity_events AS events_local "
+            f"ENGINE = Distributed('{cluster}', currentDatabase(), 'events_local')"
+        )
+        client: Any = _AsClient(plain)
+        assert cluster_of(client) == cluster
+        assert Inserts(client).under_way() == set()

@@ -11,8 +11,11 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activitylog.store import apply, migrations
-from activitylog.store.rollups import Missing, backfill, missing, rollups
+from activitylog.exceptions import StoreBusyError
+from activitylog.store import apply, claims, filling, migrations
+from activitylog.store.claims import Begun
+from activitylog.store.filling import backfill
+from activitylog.store.rollups import Missing, missing, rollups
 
 _DAY = dt.date(2026, 3, 1)
 _COLUMNS = (
@@ -85,6 +88,29 @@ def _assert_exact(client: Any) -> None:
     for rollup in rollups():
         assert _actual(client, rollup.target) == _expected(client, rollup.target)
     assert missing(client) == []
+
+
+def _leave_begun(client: Any, target: str, days: dict[dt.date, int]) -> None:
+    """Somebody took a batch for missing while it was on its way, and was killed before it took that back."""
+    hold = claims.take(client, claims.ROLLUPS, claims.Patience())
+    assert hold is not None
+    hold.renew([Begun(target, day, rows) for day, rows in days.items()])
+    for day in days:
+        client.command(f"INSERT INTO {target} ({_time(target)}, TenantId, RowCount) VALUES ('{day}', 't0', 7)")
+
+
+def _row_count(target: str) -> int:
+    return 5 if target == "activity_events_hourly" else 4
+
+
+def _time(target: str) -> str:
+    return "Hour" if target == "activity_events_hourly" else "Day"
+
+
+@pytest.fixture(autouse=True)
+def _short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody waits for long for who is no more."""
+    monkeypatch.setattr(claims, "LEASE_SECONDS", 0.2)
 
 
 class _Refused:
@@ -205,8 +231,7 @@ class TestBackfill:
         _insert(chdb_client, _rows(400))
 
         def killed(client: Any, view: Any) -> None:
-            # As where a batch was taken for missing while it was on its way, and nobody took that back.
-            client.command(f"INSERT INTO {view.target} (Hour, TenantId, RowCount) VALUES ('2026-03-01', 't', 900)")
+            _leave_begun(client, view.target, {_DAY: 10})
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -261,7 +286,6 @@ class TestBackfill:
             thread.start()
         for thread in threads:
             thread.join()
-        backfill(store)
         assert left == [[], []]
         _assert_exact(store)
 
@@ -335,6 +359,90 @@ class TestBackfill:
                 row[sums] for row in expected if row[0].day > 1
             ]
             assert [row for row in actual if row[0].day == 1] != [row for row in expected if row[0].day == 1]
+
+    @pytest.mark.parametrize("target", [rollup.target for rollup in rollups()])
+    def test_what_was_begun_is_finished(self, store: Any, target: str) -> None:
+        """Of days that a killed one has begun what was counted twice is taken back, of others it is not."""
+        _insert(store, _rows(900))
+        other = _DAY + dt.timedelta(days=1)
+        _leave_begun(store, target, {_DAY: 1})
+        store.command(f"INSERT INTO {target} ({_time(target)}, TenantId, RowCount) VALUES ('{other}', 't0', 7)")
+        assert backfill(store) == []
+        assert claims.current(store, claims.ROLLUPS).begun == ()
+        assert [row for row in _actual(store, target) if row[0].day == 1] == [
+            row for row in _expected(store, target) if row[0].day == 1
+        ]
+        counted = store.command(f"SELECT sum(RowCount) FROM {target} WHERE toDate({_time(target)}) = '{other}'")
+        assert counted == 7 + sum(row[_row_count(target)] for row in _expected(store, target) if row[0].day == 2)
+
+    def test_what_was_begun_and_has_lost_rows(self, store: Any) -> None:
+        """A day with fewer rows than its repair began with is left as it is, and told, once."""
+        _insert(store, _rows(900))
+        rows = store.command(f"SELECT count() FROM activity_events WHERE toDate(Timestamp) = '{_DAY}'")
+        _leave_begun(store, "activity_events_hourly", {_DAY: rows})
+        store.command(f"ALTER TABLE activity_events DELETE WHERE toDate(Timestamp) = '{_DAY}' AND DurationUs = 0")
+        before = _actual(store, "activity_events_hourly")
+        told: list[Missing] = []
+        assert backfill(store, left=told.append) == []
+        assert backfill(store, left=told.append) == []
+        assert [(day.target, day.day, day.counted) for day in told] == [("activity_events_hourly", _DAY, rows + 7)]
+        assert told[0].rows < rows
+        assert _actual(store, "activity_events_hourly") == before
+
+    def test_rows_that_leave_during_a_repair(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A partition that goes to an archive between the look and the repair takes no counts with it."""
+        _insert(store, _rows(600))
+        _without_views(store, _rows(30))
+        before = _actual(store, "activity_events_hourly")
+        insert = filling._Work._insert_difference
+
+        def moved(*arguments: Any) -> None:
+            store.command("TRUNCATE TABLE activity_events")
+            insert(*arguments)
+
+        monkeypatch.setattr(filling._Work, "_insert_difference", moved)
+        told: list[Missing] = []
+        backfill(store, targets=["activity_events_hourly"], left=told.append)
+        assert {day.day.day for day in told} == {1}
+        assert _actual(store, "activity_events_hourly") == before
+
+    def test_a_holder_that_was_paused(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its difference, sent when another one has taken over what it had begun, adds nothing; it goes on."""
+        _without_views(store, _rows(60))
+        shape, insert = filling._Shape.difference, filling._Work._insert_difference
+        others: list[Any] = []
+        counted: list[Any] = []
+
+        def difference(self: Any) -> str:
+            if not others:
+                others.append(claims.take(store, claims.ROLLUPS, claims.Patience()))  # when the lease is over
+            return shape(self)
+
+        def insert_difference(*arguments: Any) -> None:
+            insert(*arguments)
+            counted.append(_actual(store, "activity_events_hourly"))
+            if len(counted) == 1:
+                with others[0]:
+                    pass
+
+        monkeypatch.setattr(filling._Shape, "difference", difference)
+        monkeypatch.setattr(filling._Work, "_insert_difference", insert_difference)
+        assert backfill(store) == []
+        assert others[0] is not None
+        assert counted[0] == []
+        _assert_exact(store)
+
+    def test_while_somebody_else_is_at_work(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It waits as long as it is told to, and changes nothing."""
+        monkeypatch.setattr(claims, "LEASE_SECONDS", 20.0)
+        _without_views(store, _rows(60))
+        hold = claims.take(store, claims.ROLLUPS, claims.Patience())
+        assert hold is not None
+        with hold, pytest.raises(StoreBusyError):
+            backfill(store, patience=claims.Patience(seconds=0))
+        assert len(missing(store)) == 2
+        assert backfill(store) == []
+        _assert_exact(store)
 
     @pytest.mark.slow
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

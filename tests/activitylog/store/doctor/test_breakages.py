@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from datetime import date
 from threading import Event, Thread
 from typing import Any
 
 import clickhouse_connect
 import pytest
 
-from activitylog.store import apply, missing
+from activitylog.store import apply, backfill, claims, missing
 from activitylog.store.doctor import Examined, Finding, Severity
 from activitylog.store.doctor.examination import run
 from activitylog.store.doctor.times import CLOCK
@@ -23,11 +24,11 @@ pytestmark = pytest.mark.slow
 NOW = "now64(9) - INTERVAL 600 SECOND"
 
 
-def insert(client: Any, columns: str, values: str, rows: int = 1, **settings: Any) -> None:
-    """Rows of the table of events; ``number`` counts them."""
-    client.command(
-        f"INSERT INTO activity_events ({columns}) SELECT {values} FROM numbers({rows})", settings=settings
-    )
+def insert(
+    client: Any, columns: str, values: str, rows: int = 1, table: Any = "activity_events", **settings: Any
+) -> None:
+    """Rows of a table; ``number`` counts them."""
+    client.command(f"INSERT INTO {table} ({columns}) SELECT {values} FROM numbers({rows})", settings=settings)
 
 
 def only(found: dict[str, Finding], name: str) -> Finding:
@@ -362,9 +363,57 @@ class TestCompleteness:
         assert finding.details == ("activity_events_hourly counts 0 of 2 rows of 2001-05-01",)
 
     def test_dropped_rows_are_no_miss(self, store: Any, problems: Any) -> None:
-        """Rows that a TTL or an archive took from the table stay counted, and that is right."""
+        """Rows that an archive took from the table stay counted, and that is right."""
         store.command("TRUNCATE TABLE activity_events")
         insert(store, "Timestamp, EventName", f"{NOW}, 'a'", 3)
+        insert(
+            store,
+            "Action, MinTime, MaxTime",
+            "'archived', '2000-01-01T00:00:00Z', '2100-01-01T00:00:00Z'",
+            table="activity_archives",
+        )
+        assert problems(store) == {}
+
+    def test_rows_that_count_twice(self, store: Any, problems: Any) -> None:
+        """A day of which a roll-up counts more than there is, and of which no row is known to have left."""
+        insert(store, "Timestamp, EventName", "now64(9) - INTERVAL 1 DAY, 'a'", 4)
+        insert(
+            store, "Hour, EventName, RowCount", "now() - INTERVAL 1 DAY, 'a', 5", table="activity_events_hourly"
+        )
+        finding = only(problems(store), "surplus")
+        assert finding.severity is Severity.WARNING
+        assert finding.found == "the roll-ups count 5 rows more than there are on 1 day"
+        day = finding.details[0].rpartition(" ")[2]
+        assert finding.do[0].startswith(f"activitylog schema backfill --day {day} --url ")
+        assert backfill(store, exactly=[date.fromisoformat(day)]) == []
+        assert problems(store) == {}
+
+    @pytest.mark.parametrize(
+        "gone", ["erased", "ALTER TABLE activity_events DELETE", "DELETE FROM activity_events"]
+    )
+    def test_rows_that_may_have_left(self, store: Any, problems: Any, gone: str) -> None:
+        """What an erasure or a statement took stays counted; nobody can say which days that were."""
+        insert(
+            store, "Hour, EventName, RowCount", "now() - INTERVAL 1 DAY, 'a', 5", table="activity_events_hourly"
+        )
+        if gone == "erased":
+            insert(store, "State, At", "'finished', now64(3)", table="activity_erasures")
+        else:
+            store.command(f"{gone} WHERE EventName = 'none'")
+        assert problems(store) == {}
+
+    def test_a_repair_that_was_cut_off(self, store: Any, problems: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who was killed while it repaired is named, with the days, until somebody finishes them."""
+        with monkeypatch.context() as patch:
+            patch.setattr(claims, "LEASE_SECONDS", 0.001)
+            hold = claims.take(store, claims.ROLLUPS, claims.Patience())
+            assert hold is not None
+            hold.renew([claims.Begun("activity_events_hourly", date(2026, 3, 1), 5)])
+        finding = only(problems(store), "repairs")
+        assert finding.severity is Severity.ERROR
+        assert re.fullmatch(r"process \d+ on .* ended at .* UTC while it repaired roll-ups", finding.found)
+        assert finding.details == ("begun: activity_events_hourly of 2026-03-01",)
+        assert backfill(store) == []
         assert problems(store) == {}
 
     def test_duplicates(self, store: Any, problems: Any) -> None:
