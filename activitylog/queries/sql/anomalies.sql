@@ -15,9 +15,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 20 : at most this many hours
 WITH
-    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
-    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
-        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest; where all
+    -- are later, it is this clock that is wrong
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC')
+            OR assumeNotNull((SELECT min(Hour) FROM activity_events_hourly)) > now() + toIntervalHour(1),
+        {until:DateTime64(9, 'UTC')}, toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     604800 AS week,
     -- The hour of the newest event is not over, and would look like a fall.
     (SELECT (toUInt32(min(Hour)), toUInt32(max(Hour))) FROM activity_events_hourly WHERE Hour <= bound - toIntervalHour(1)) AS whole,

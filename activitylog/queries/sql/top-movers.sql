@@ -14,7 +14,10 @@
 WITH
     {by:Enum8('event'=1,'route'=2,'actor'=3,'tenant'=4)} AS kind,
     toDateTime64(toStartOfHour(greatest(least(
-        {until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1), assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
+        {until:DateTime64(9, 'UTC')} - toIntervalNanosecond(1), assumeNotNull((SELECT max(Timestamp) FROM activity_events)),
+        -- one event of a wrong clock is not the newest; where all are later, it is this clock that is wrong
+        if(assumeNotNull((SELECT min(Timestamp) FROM activity_events)) > now() + toIntervalHour(1),
+            {until:DateTime64(9, 'UTC')}, now64(9, 'UTC') + toIntervalHour(1))
     ), toDateTime64(0, 9, 'UTC'))), 0, 'UTC') + toIntervalHour(1) AS end,
     end - toIntervalHour(least({hours:UInt32}, 1000000)) AS middle,
     middle - toIntervalHour(least({hours:UInt32}, 1000000)) AS begin
