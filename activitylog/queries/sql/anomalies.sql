@@ -7,7 +7,7 @@
 -- example: activitylog query anomalies --hours 168 --score 8
 -- param event String = : only events of this name; empty: all
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
--- param hours UInt32 = 24 : the newest whole hours that are looked at, up to 168
+-- param hours UInt32 = 24 : this many whole hours up to the newest event are looked at, 168 at most
 -- param weeks UInt32 = 4 : earlier weeks to compare with
 -- param least_weeks UInt32 = 3 : an hour with fewer earlier weeks is left out
 -- param least_events UInt32 = 10 : an hour is left out when it has fewer events than this now and usually

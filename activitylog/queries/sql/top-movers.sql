@@ -7,7 +7,7 @@
 -- costs: the hourly roll-up of both times; for actors their rows
 -- example: activitylog query top-movers --by actor --hours 168
 -- param by Enum8('event'=1,'route'=2,'actor'=3,'tenant'=4) = event : event, route, actor or tenant
--- param hours UInt32 = 24 : length of each of the two times; the later one ends with the hour of the newest event
+-- param hours UInt32 = 24 : this many hours up to the newest event, and as many before them
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 20 : at most this many
