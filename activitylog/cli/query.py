@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 #: Meanings of parameters that bound the time: "without since: this many days up to the newest event".
 _RANGE: Final = re.compile(
-    r"(?:^without (?:an? )?(?P<other>\w+): .*?)?\bthis many (?P<unit>[a-z ]+?) up to (?P<end>the [a-z ]*newest\b( event| session)?)"
+    r"(?:^without (?:an? )?(?P<other>\w+): .*?)?\bthis many (?P<unit>[a-z ]+?) up to "
+    r"(?P<end>the [a-z ]*newest\b( event| session)?)"
 )
 _EPILOG: Final = f"""\b
 Examples:

@@ -87,8 +87,8 @@ class TestFuture:
     @pytest.mark.parametrize(
         "name",
         [
-            "active-actors", "events-by-hour", "failures-by-hour", "hour-of-week", "new-and-returning", "new-events",
-            "retention", "session-lengths", "top-movers", "unique-actors-per-day", "volume",
+            "active-actors", "events-by-hour", "failures-by-hour", "hour-of-week", "new-and-returning",
+            "new-events", "retention", "session-lengths", "top-movers", "unique-actors-per-day", "volume",
         ],
     )  # fmt: skip
     def test_answers(self, empty_store: Any, name: str) -> None:
