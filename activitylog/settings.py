@@ -323,6 +323,8 @@ def _checked(key: str, value: Any, origin: str) -> _Found:
     if reader is None:
         near = difflib.get_close_matches(key, READERS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(sorted(READERS))}."
+        if key.startswith("store_"):
+            hint = "What belongs to [store] is set in a settings file, or by configure(store={...})."
         raise ConfigurationError(f"There is no setting {key!r} (found in {origin}).", hint=hint)
     try:
         return _Found(reader(value), origin)

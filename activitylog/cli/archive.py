@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from activitylog.cli.answer import Shape, print_answer, shape_options
+from activitylog.cli.dataclass_rows import plain
 from activitylog.cli.errors import EXIT_CODES, FAILED, PARTLY
 from activitylog.cli.progress import progress
 from activitylog.cli.query import show
@@ -139,22 +140,17 @@ def _limit(before: str | None, older_than: str | None) -> datetime:
 
 
 def _show_plan(plan: Sequence[Partition], *, as_json: bool) -> int:
-    if as_json:
-        for partition in plan:
-            print_json({**asdict(partition), "action": "would be archived"})
-        return 0
-    values = [
-        [one.id, one.rows, one.bytes, f"{one.min_time:%Y-%m-%dT%H:%M:%S}", f"{one.max_time:%Y-%m-%dT%H:%M:%S}"]
-        for one in plan
-    ]
-    columns = (
+    values = [[one.id, one.rows, one.bytes, plain(one.min_time), plain(one.max_time)] for one in plan]
+    columns: tuple[tuple[str, str], ...] = (
         ("partition", "String"),
         ("rows", "UInt64"),
         ("bytes", "UInt64"),
         ("from", "DateTime"),
         ("to", "DateTime"),
     )
-    print_answer(_rows(columns, values), Shape.TABLE, title="would be archived")
+    if as_json:
+        columns, values = (*columns, ("action", "String")), [[*line, "would be archived"] for line in values]
+    print_answer(_rows(columns, values), Shape.JSON if as_json else Shape.TABLE, title="would be archived")
     return 0
 
 
@@ -225,7 +221,8 @@ def verify(*, folder: Path, as_json: bool) -> int:
     for checked in check(folder):
         damaged += bool(checked.problems)
         if as_json:
-            print_json(asdict(checked))
+            known = asdict(checked)
+            print_json({"piece": known.pop("name"), **known})
         else:
             _show_checked(checked)
         sys.stdout.flush()

@@ -38,7 +38,7 @@ def own_folder(path: Path) -> Path:
             raise _not_ours(path)
         if path.is_dir():
             _empty(path)
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (path / MARKER).write_text(_TEXT, encoding="utf-8")
     except OSError as error:
         raise ActivityLogError(

@@ -14,6 +14,7 @@ How a command ends: one line for people, a number for scripts.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -23,6 +24,7 @@ from typing import Final
 
 import click
 
+from activitylog.cli.tables import has_unicode, is_plain
 from activitylog.cli.visible import visible, without_secrets
 from activitylog.exceptions import ActivityLogError, ConfigurationError, QueryError
 
@@ -43,11 +45,15 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not has_unicode(stream):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to stop
     try:
         result = command.main(
             args=None if arguments is None else list(arguments),
             prog_name="activitylog",
             standalone_mode=False,
+            color=False if is_plain() else None,
         )
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -121,4 +127,4 @@ def _say(message: str, hint: str | None, code: int) -> int:
 def clean(message: str) -> str:
     """A message that may be shown: one line, no password, no control characters, bounded."""
     line = visible(without_secrets(" ".join(message.split())))
-    return line if len(line) <= 600 else line[:600] + "…"
+    return line if len(line) <= 600 else line[:599] + ".."

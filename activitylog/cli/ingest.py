@@ -206,7 +206,7 @@ def _print_report(report: dict[str, Any], tally: _Tally, as_json: bool) -> None:
             f"line {number:,} rejected: {visible(rejected.reason)}\n    {visible(rejected.excerpt)}", err=True
         )
     if tally.rejected > len(tally.shown):
-        click.echo(f"… and {tally.rejected - len(tally.shown):,} more rejected lines", err=True)
+        click.echo(f"and {tally.rejected - len(tally.shown):,} more rejected lines", err=True)
     if as_json:
         print_json(report)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -22,6 +23,11 @@ from activitylog.queries import GROUPS, Question, client_command, estimate, find
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+#: Meanings of parameters that bound the time: "without since: this many days up to the newest event".
+_RANGE: Final = re.compile(
+    r"(?:^without (?:an? )?(?P<other>\w+): .*?)?\bthis many (?P<unit>[a-z ]+?) up to "
+    r"(?P<end>the [a-z ]*newest\b( event| session)?)"
+)
 _EPILOG: Final = f"""\b
 Examples:
   activitylog query                                  the questions there are
@@ -178,11 +184,16 @@ def _reads(asked: Question, given: Mapping[str, str], url: str | None) -> list[d
 
 
 def _note_range(asked: Question, values: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Name the range that nobody chose on standard error."""
-    meanings = {parameter.name: parameter.meaning for parameter in asked.parameters}
-    if meanings.get("days", "").startswith("without since") and not given.get("since"):
-        days = "1 day" if values["days"] == 1 else f"{values['days']} days"
-        click.secho(f"range: {days} up to the newest event (--days, --since)", err=True, dim=True)
+    """Name on standard error the range that a parameter's default, or its value, leaves of all times."""
+    for parameter in asked.parameters:
+        found = _RANGE.search(parameter.meaning)
+        if found is None or given.get(found["other"] or ""):
+            continue
+        count, unit, other = values[parameter.name], found["unit"], found["other"]
+        how = f"--{parameter.name}, --{other}" if other else f"--{parameter.name}"
+        length = f"{count:,} {unit.removesuffix('s') if count == 1 else unit}"
+        click.secho(f"range: {length} up to {found['end']} ({how})", err=True, dim=True)
+        return
 
 
 def show(

@@ -2,7 +2,8 @@
 Rows of an answer, exactly as the engine printed them.
 
 The engine writes JSON and times in ISO 8601, so nothing passes through a type that would round it:
-nanoseconds, 64-bit integers, UUIDs and decimals arrive as they are stored. Rows are read one by one.
+nanoseconds, 64-bit integers, UUIDs and decimals arrive as they are stored. Only bytes that are no UTF-8, which
+JSON cannot have, become U+FFFD (``hex(column)`` shows them). Rows are read one by one.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def _decoded(stream: Any) -> Iterator[list[Any]]:
     with stream:
         for line in _lines(stream):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8", "replace"))
             except ValueError:
                 text = line.decode("utf-8", "backslashreplace")
                 raise StoreError(f"The answer broke off: {text[:300]}") from None

@@ -146,7 +146,8 @@ def _event_facts(events: Events) -> Iterator[tuple[str, str]]:
     yield "events", f"{events.events:,} from {span}"
     who = [(events.actors, "actor"), (events.tenants, "tenant")]
     known = [f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in who if count is not None]
-    yield "of", ", ".join(known) or "nobody knows: there are no roll-ups"
+    whose = f"{', '.join(known)} (by the roll-ups: also of rows that have left the table)"
+    yield "of", whose if known else "nobody knows: there are no roll-ups"
     yield (
         "bytes an event",
         f"{events.bytes_per_event:.1f}: table {events.table_bytes_per_event:.1f} (indexes "

@@ -34,6 +34,9 @@ _EDGE: Final = 2
 #: Times with milliseconds, seconds, minutes: the first that fits.
 _TIME_LETTERS: Final = (23, 19, 16)
 _LONGEST_VALUE: Final = 2000
+#: What stands where a text was cut: rich's, and a letter of every encoding.
+_CUT: Final = "…"
+_CUT_ASCII: Final = "~"
 #: The first that fits is taken; none where there is no room.
 _BAR_WIDTHS: Final = (20, 10, 5)
 
@@ -104,7 +107,7 @@ def print_rows(rows: Rows, *, title: str = "", bars: str | None = None, most: in
             room -= bar_width + _GAP
         _print_table(rows.columns, headings, cells, widths=_shared(least, natural, room), bars=drawn)
     if more:
-        sys.stdout.write(f"… only the first {most:,} rows; --json and --csv give all\n")
+        sys.stdout.write(f"only the first {most:,} rows; --json and --csv give all\n")
     return len(shown)
 
 
@@ -211,10 +214,11 @@ def print_title(title: str) -> None:
 
 
 def fitted(text: str, width: int) -> str:
-    """The text, cut to so many columns of a terminal; what was cut shows as an ellipsis."""
+    """The text, cut to so many columns of a terminal; an ellipsis, or ~, shows that it was."""
     from rich.cells import cell_len, set_cell_size
 
-    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+    cut = _CUT if has_unicode(sys.stdout) else _CUT_ASCII
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + cut
 
 
 def plain_table(*, heading: bool = True) -> Table:
@@ -243,7 +247,7 @@ def print_table(table: Table, *, stream: TextIO | None = None) -> None:
         highlight=False,
     )
     for line in _rendered(console, table):
-        stream.write(line + "\n")
+        stream.write((line if has_unicode(stream) else line.replace(_CUT, _CUT_ASCII)) + "\n")
 
 
 def _rendered(console: Any, table: Table) -> Iterable[str]:
@@ -259,8 +263,13 @@ def terminal_width(stream: TextIO) -> int | None:
 
 
 def has_colours(stream: TextIO) -> bool:
-    """Whether escape sequences are welcome; an empty NO_COLOR does not count (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether escape sequences are welcome."""
+    return stream.isatty() and not is_plain()
+
+
+def is_plain() -> bool:
+    """Whether no terminal is to get escape sequences; an empty NO_COLOR does not count (no-color.org)."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def has_unicode(stream: TextIO) -> bool:

@@ -3,7 +3,7 @@ A dashboard for Grafana and its ClickHouse data source (``grafana-clickhouse-dat
 
 Each panel's query is the SQL of a question, in which the parameters became what Grafana fills in: ``since`` and
 ``until`` the macros ``$__fromTime_ms`` and ``$__toTime_ms``, ``tenant`` a variable of the dashboard that Grafana
-quotes (``sqlstring``), and every other one a literal.
+quotes (``sqlstring``), a panel's ``hours`` the length of the range, and every other one a literal.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _FROM_GRAFANA: Final = {
     "until": "toDateTime64($__toTime_ms, 9, 'UTC')",
     "tenant": "${tenant:sqlstring}",
 }
+_HOURS: Final = "toUInt32(greatest(dateDiff('hour', $__fromTime_ms, $__toTime_ms), 1))"
 
 
 def grafana_dashboard() -> dict[str, Any]:
@@ -63,10 +64,11 @@ def panel_sql(panel: Panel) -> str:
     asked = question(panel.question)
     parameters = {parameter.name: parameter for parameter in asked.parameters}
     values = asked.values(panel.values)
+    from_grafana = {**_FROM_GRAFANA, panel.hours: _HOURS}
 
     def literal(found: re.Match[str]) -> str:
         name = found[1]
-        return _FROM_GRAFANA.get(name) or _literal(parameters[name], values[name])
+        return from_grafana.get(name) or _literal(parameters[name], values[name])
 
     body = _HEAD.sub("", asked.sql, count=1).strip()
     return f"-- {asked.name}: {asked.answers}\n{_PLACEHOLDER.sub(literal, body)}"
@@ -110,7 +112,7 @@ def _panel(panel: Panel, number: int, left: int, top: int) -> dict[str, Any]:
         "type": panel.kind,
         "id": number,
         "title": asked.title,
-        "description": asked.answers,
+        "description": f"{asked.answers} {panel.note}".rstrip(),
         "datasource": _DATASOURCE,
         "gridPos": {"h": panel.height, "w": panel.width, "x": left, "y": top},
         "fieldConfig": {"defaults": {"unit": panel.unit or "short", "noValue": "no rows"}, "overrides": []},

@@ -24,6 +24,8 @@ class Panel:
         values: parameters that are not left at their default. Time range and tenant are the dashboard's own.
         show: columns that are drawn; empty for all.
         unit: Grafana's unit of the numbers; empty for plain counts.
+        hours: parameter that is how many hours the dashboard's range has; empty without.
+        note: what of the range is shown, where that is not all; a sentence.
     """
 
     row: str
@@ -34,6 +36,8 @@ class Panel:
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     show: tuple[str, ...] = ()
     unit: str = ""
+    hours: str = ""
+    note: str = ""
 
 
 _ACTIVITY: Final = "Activity"
@@ -44,17 +48,28 @@ _STORAGE: Final = "Storage"
 
 #: A series shows at most this many points: two months of hours.
 _POINTS: Final = MappingProxyType({"limit": "1440"})
+_NEWEST_HOURS: Final = "At most the newest 1,440 hours of the range."
 
 PANELS: Final[tuple[Panel, ...]] = (
-    Panel(_ACTIVITY, "events-by-hour", "timeseries", 16, values=_POINTS, show=("hour", "events")),
+    Panel(
+        _ACTIVITY, "events-by-hour", "timeseries", 16, values=_POINTS, show=("hour", "events"), note=_NEWEST_HOURS
+    ),
     Panel(_ACTIVITY, "outcomes", "bargauge", 8, show=("outcome", "events")),
     Panel(_ACTIVITY, "event-counts", "table", 12),
-    Panel(_ACTIVITY, "top-movers", "table", 12),
-    Panel(_TROUBLE, "failures-by-hour", "timeseries", 16, values=_POINTS, show=("hour", "failures", "denials")),
+    Panel(_ACTIVITY, "top-movers", "table", 12, hours="hours"),
+    Panel(
+        _TROUBLE,
+        "failures-by-hour",
+        "timeseries",
+        16,
+        values=_POINTS,
+        show=("hour", "failures", "denials"),
+        note=_NEWEST_HOURS,
+    ),
     Panel(_TROUBLE, "denial-bursts", "table", 8),
     Panel(_TROUBLE, "failures-by-route", "table", 12),
     Panel(_TROUBLE, "slow-operations", "table", 12),
-    Panel(_TROUBLE, "anomalies", "table", 24),
+    Panel(_TROUBLE, "anomalies", "table", 24, hours="hours", note="At most the newest 168 hours of the range."),
     Panel(_PEOPLE, "unique-actors-per-day", "timeseries", 12, values=_POINTS, show=("day", "actors")),
     Panel(_PEOPLE, "new-and-returning", "timeseries", 12, values=_POINTS),
     Panel(_PEOPLE, "top-actors", "table", 16),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.queries.question import Question
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+#: A parameter is read as a field of TabSeparated, from the command line as over HTTP.
+_ESCAPED: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +66,5 @@ def client_command(asked: Question, given: Mapping[str, Any], *, file: str = "")
     """
     words = ["clickhouse-client", "--queries-file", file or f"{asked.name}.sql"]
     for name, value in asked.values(given).items():
-        words.append(f"--param_{name}={value}")
+        words.append(f"--param_{name}={str(value).translate(_ESCAPED)}")
     return shlex.join(words)

@@ -64,7 +64,7 @@ def check_folder(path: str) -> None:
         return
     folder = Path(path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailableError(
             f"Cannot open the store {folder}: {error.strerror}.", hint="Name a folder that you may write to."

@@ -2,8 +2,8 @@
 What is compared: one table or view of the files, and of the settings, with what the database has.
 
 Each difference brings the statements that repair it, where metadata is all that changes: a column or an index
-that is missing, a stale or missing view, a window, a codec, the TTL. What would rewrite or lose rows (a type, a
-partition key, a table that is gone) brings advice instead.
+that is missing, a stale or missing view, a window or another setting, a codec, the TTL. What would rewrite or lose
+rows (a type, a partition key, a table that is gone) brings advice instead.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _DROPPED: Final = (
     "somebody dropped it: restore it, or delete its step from activity_schema_migrations and apply again"
 )
 _OTHER_DEPLOYMENT: Final = "tables do not move: set [store] cluster to what it is, or begin another database"
+_FIXED_SETTINGS: Final = ("index_granularity",)
+_FIXED_SETTING: Final = "fixed when the table was made; answers are the same, and cost more or less"
 _OTHER_INDEX: Final = "drop it with ALTER TABLE ... DROP INDEX: apply makes it anew"
 
 
@@ -81,6 +83,7 @@ def definition_differences(definition: Definition, actual: Found | None, snapsho
         *_column_differences(definition.name, definition.columns, actual, snapshot),
         *_index_differences(definition.name, definition.indexes, actual, snapshot),
         *_window_differences(definition, actual),
+        *_table_setting_differences(definition, actual),
     ]
 
 
@@ -210,6 +213,22 @@ def _window_differences(definition: Definition, actual: Found) -> Iterator[Diffe
     if "MergeTree" in actual.engine and window == "0":
         modify = f"ALTER TABLE {definition.name} MODIFY SETTING {name} = {_WINDOW}"
         yield Difference(f"{definition.name}.{name}", "above 0", "0", repair=(modify,))
+
+
+def _table_setting_differences(definition: Definition, actual: Found) -> Iterator[Difference]:
+    """The other settings that the files give a table. Those that they do not name are the owner's."""
+    if "MergeTree" not in actual.engine:
+        return
+    for name, value in definition.settings.items():
+        found = actual.settings.get(name, "")
+        if name.endswith("_deduplication_window") or found == value:
+            continue
+        fixed = name in _FIXED_SETTINGS
+        modify = f"ALTER TABLE {definition.name} MODIFY SETTING {name} = {value}"
+        yield Difference(
+            f"{definition.name}.{name}", value, found or "not set",
+            advice=_FIXED_SETTING if fixed else "", repair=() if fixed else (modify,),
+        )  # fmt: skip
 
 
 def _storage_differences(definition: Definition, actual: Found, settings: StoreSettings) -> Iterator[Difference]:

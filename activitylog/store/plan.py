@@ -48,7 +48,7 @@ from activitylog.store.migrations import (
     record_statement,
     records_steps,
 )
-from activitylog.store.rendering import statements
+from activitylog.store.rendering import partition_by, statements
 from activitylog.store.rollups import Missing
 from activitylog.store.snapshot import Snapshot
 from activitylog.store_settings import StoreSettings
@@ -167,8 +167,8 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
         SchemaError: the database was made by a newer version, or by other files of the same numbers; or it is one
             of a cluster and the settings name none, or the other way round.
     """
-    rendering = settings or StoreSettings()
     snapshot = Snapshot(client) if client is not None else None
+    rendering = _as_made(settings or StoreSettings(), snapshot)
     missing = pending(client) if client is not None else list(migrations())
     if snapshot is not None and (missing or settings is not None):
         _check_deployment(snapshot, rendering)
@@ -261,6 +261,13 @@ def _differences(
         if settings is not None and (actual is not None or definition.name in changing):
             found += setting_differences(definition, actual, settings, snapshot)
     return found
+
+
+def _as_made(settings: StoreSettings, snapshot: Snapshot | None) -> StoreSettings:
+    """The settings with the partitions that the store has: a table that is made later is cut as the others are."""
+    events = snapshot.objects.get(EVENTS_TABLE) if snapshot is not None else None
+    made = partition_by(events.partition_by) if events is not None else None
+    return replace(settings, partition_by=made) if made is not None else settings
 
 
 def _check_deployment(snapshot: Snapshot, settings: StoreSettings) -> None:

@@ -44,3 +44,8 @@ def statements(sql: str, settings: StoreSettings) -> list[str]:
 def partition_key(expression: str, settings: StoreSettings) -> str:
     """The partition key that a table gets whose file says ``expression``: ``toYYYYMM(x)`` -> ``toMonday(x)``."""
     return _PARTITION.sub(_FUNCTION[settings.partition_by], expression)
+
+
+def partition_by(key: str) -> PartitionBy | None:
+    """What one partition of a table with this key is: ``toMonday(x)`` -> ``week``; None for another key."""
+    return next((unit for unit, function in _FUNCTION.items() if key.startswith(function)), None)

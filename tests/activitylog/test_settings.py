@@ -337,6 +337,12 @@ class TestEnvironment:
         with pytest.raises(ConfigurationError, match="Did you mean 'service_name'"):
             load(tmp_path, ACTIVITYLOG_SERVICE_NAM="chat")
 
+    def test_a_table_is_no_variable(self, tmp_path: Path) -> None:
+        """What belongs to [store] has no variables of its own, and the error says where it goes."""
+        with pytest.raises(ConfigurationError, match="There is no setting 'store_partition_by'") as caught:
+            load(tmp_path, ACTIVITYLOG_STORE_PARTITION_BY="day")
+        assert "settings file" in (caught.value.hint or "")
+
     def test_an_empty_variable_is_absent(self, tmp_path: Path) -> None:
         """As OpenTelemetry's specification has it."""
         assert load(tmp_path, ACTIVITYLOG_SERVICE_NAME="").service_name is None

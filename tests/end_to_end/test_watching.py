@@ -185,7 +185,7 @@ class TestStats:
         assert ended.code == 0, ended.err
         for words in (
             "100 from ",
-            "7 actors, 1 tenant\n",
+            "7 actors, 1 tenant (by the roll-ups: also of rows that have left the table)\n",
             "bytes an event",
             "by the events' own times: there is no part log",
             "disk full",

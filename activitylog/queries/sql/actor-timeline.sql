@@ -10,6 +10,12 @@
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 50 : at most this many events
+WITH
+    -- days of which rows are here: archived or expired they leave by the partition, and the roll-up keeps their counts
+    (
+        SELECT groupUniqArrayArray(arrayMap(day -> toDate32(first) + day, range(dateDiff('day', first, last) + 1)))
+        FROM (SELECT min(Timestamp) AS first, max(Timestamp) AS last FROM activity_events GROUP BY _partition_id)
+    ) AS present
 SELECT
     Timestamp AS time,
     ActorType AS actor_type,
@@ -27,8 +33,7 @@ WHERE Timestamp >= {since:DateTime64(9, 'UTC')} AND Timestamp < {until:DateTime6
         SELECT ActorId
         FROM activity_events_actor_daily
         WHERE {actor:String} = '' AND Day >= toDate32({since:DateTime64(9, 'UTC')}) AND Day <= toDate32({until:DateTime64(9, 'UTC')})
-            -- of those whose rows are still here
-            AND Day >= toDate32(assumeNotNull((SELECT min(Timestamp) FROM activity_events)))
+            AND Day IN (SELECT arrayJoin(present))
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
             AND ({actor_type:String} = '' OR ActorType = {actor_type:String})
         GROUP BY ActorId

@@ -7,7 +7,7 @@
 -- example: activitylog query anomalies --hours 168 --score 8
 -- param event String = : only events of this name; empty: all
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : before this time (UTC)
--- param hours UInt32 = 24 : the newest whole hours that are looked at, up to 168
+-- param hours UInt32 = 24 : this many whole hours up to the newest event are looked at, 168 at most
 -- param weeks UInt32 = 4 : earlier weeks to compare with
 -- param least_weeks UInt32 = 3 : an hour with fewer earlier weeks is left out
 -- param least_events UInt32 = 10 : an hour is left out when it has fewer events than this now and usually
@@ -15,9 +15,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 20 : at most this many hours
 WITH
-    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
-    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
-        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest; where all
+    -- are later, it is this clock that is wrong
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC')
+            OR assumeNotNull((SELECT min(Hour) FROM activity_events_hourly)) > now() + toIntervalHour(1),
+        {until:DateTime64(9, 'UTC')}, toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     604800 AS week,
     -- The hour of the newest event is not over, and would look like a fall.
     (SELECT (toUInt32(min(Hour)), toUInt32(max(Hour))) FROM activity_events_hourly WHERE Hour <= bound - toIntervalHour(1)) AS whole,

@@ -13,9 +13,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 168 : at most this many hours, from Monday 0:00 on
 WITH
-    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
-    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
-        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest; where all
+    -- are later, it is this clock that is wrong
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC')
+            OR assumeNotNull((SELECT min(Hour) FROM activity_events_hourly)) > now() + toIntervalHour(1),
+        {until:DateTime64(9, 'UTC')}, toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     toDateTime64(assumeNotNull((SELECT max(Hour) FROM activity_events_hourly WHERE Hour < bound)), 0, 'UTC') AS newest,
     -- of the weeks that are asked for, those that the store goes back
     assumeNotNull((SELECT toUnixTimestamp(min(Hour)) FROM activity_events_hourly)) AS oldest,

@@ -15,9 +15,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 90 : this many days up to the newest session
 WITH
-    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
-    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
-        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest; where all
+    -- are later, it is this clock that is wrong
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC')
+            OR assumeNotNull((SELECT min(Timestamp) FROM activity_events)) > now() + toIntervalHour(1),
+        {until:DateTime64(9, 'UTC')}, toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     if({since:DateTime64(9, 'UTC')} > toDateTime64('1900-01-01', 9, 'UTC'), {since:DateTime64(9, 'UTC')}, least(
         {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))) AS start

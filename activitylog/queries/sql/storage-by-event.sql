@@ -13,6 +13,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 50 : at most this many names
 WITH
+    -- days of which rows are here: archived or expired they leave by the partition, and the roll-up keeps their counts
+    (
+        SELECT groupUniqArrayArray(arrayMap(day -> toDate32(first) + day, range(dateDiff('day', first, last) + 1)))
+        FROM (SELECT min(Timestamp) AS first, max(Timestamp) AS last FROM activity_events GROUP BY _partition_id)
+    ) AS present,
     (
         SELECT (sum(bytes_on_disk), sum(rows))
         FROM system.parts
@@ -37,7 +42,7 @@ FROM
     (
         SELECT EventName AS event, sum(RowCount) AS rows
         FROM activity_events_hourly
-        WHERE Hour >= toStartOfHour(assumeNotNull((SELECT min(Timestamp) FROM activity_events)))
+        WHERE toDate32(Hour) IN (SELECT arrayJoin(present))
             AND Hour >= {since:DateTime64(9, 'UTC')} AND Hour <= {until:DateTime64(9, 'UTC')} - toIntervalHour(1)
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
         GROUP BY event

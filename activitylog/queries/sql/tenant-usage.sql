@@ -18,8 +18,11 @@ WITH
         FROM system.parts
         WHERE active AND database = currentDatabase() AND table = 'activity_events'
     ) AS bytes_per_row,
-    -- the roll-up keeps what was archived or has expired; its bytes are gone
-    toStartOfHour(assumeNotNull((SELECT min(Timestamp) FROM activity_events))) AS oldest
+    -- days of which rows are here: archived or expired they leave by the partition, and the roll-up keeps their counts
+    (
+        SELECT groupUniqArrayArray(arrayMap(day -> toDate32(first) + day, range(dateDiff('day', first, last) + 1)))
+        FROM (SELECT min(Timestamp) AS first, max(Timestamp) AS last FROM activity_events GROUP BY _partition_id)
+    ) AS present
 SELECT
     tenant,
     toUInt64(sum(stored)) AS rows,
@@ -33,7 +36,7 @@ FROM
     SELECT
         TenantId AS tenant,
         RowCount AS stored,
-        if(Hour >= oldest, RowCount, 0) AS kept,
+        if(toDate32(Hour) IN (SELECT arrayJoin(present)), RowCount, 0) AS kept,
         Weighted AS weighted,
         if(Outcome IN ('failure', 'denied'), Weighted, 0) AS bad,
         0 AS distinct_actors

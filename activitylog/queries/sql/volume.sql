@@ -11,9 +11,11 @@
 -- param tenant String = : only this tenant; empty: all
 -- param limit UInt64 = 90 : this many days up to the newest event
 WITH
-    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest
-    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC'), {until:DateTime64(9, 'UTC')},
-        toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
+    -- unless until says so, no later than an hour from now: one event of a wrong clock is not the newest; where all
+    -- are later, it is this clock that is wrong
+    if({until:DateTime64(9, 'UTC')} < toDateTime64('2262-01-01', 9, 'UTC')
+            OR assumeNotNull((SELECT min(Hour) FROM activity_events_hourly)) > now() + toIntervalHour(1),
+        {until:DateTime64(9, 'UTC')}, toDateTime64(toStartOfHour(now()) + toIntervalHour(2), 9, 'UTC')) AS bound,
     (
         SELECT (toDateTime64(toDate(min(Hour)), 0, 'UTC'), toDateTime64(toDate(max(Hour)), 0, 'UTC'), count())
         FROM activity_events_hourly

@@ -159,7 +159,7 @@ def create(
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ArchiveError(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
 
@@ -283,7 +283,7 @@ def _some_of(piece: Archive) -> ArchiveError:
 @contextmanager
 def _cleared(path: Path) -> Iterator[None]:
     """A folder for a piece, without what a killed run left; after an error it is as it was."""
-    path.mkdir(mode=0o750, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
     sync_folder(path.parent)
     _remove_unnamed(path)
     if not (path / MANIFEST).exists():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive.file_engine import FileEngine
 from activitylog.store.archive.fingerprint import names, quoted
-from activitylog.store.archive.manifest import File, new_file_name, sync_folder
+from activitylog.store.archive.manifest import File, new_file_name, private, sync_folder
 from activitylog.store.archive.reading import described
 from activitylog.store.archive.table import Table
 
@@ -87,7 +87,7 @@ def _stream(client: Client, target: Path, table: Table, parameters: dict[str, st
     )
     rows = _asked(client, sql, parameters)
     try:
-        with closing(rows), target.open("xb") as file:
+        with closing(rows), open(target, "xb", opener=private) as file:
             while block := rows.read(_BLOCK):
                 file.write(block)
             file.flush()

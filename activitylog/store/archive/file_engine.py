@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -55,7 +56,7 @@ class FileEngine:
         Run a statement.
 
         Returns:
-            Its rows; none for a statement that has none.
+            Its rows; none for a statement that has none. Bytes that are no UTF-8 are U+FFFD in them.
 
         Raises:
             ArchiveError: the engine refuses it, or died of it.
@@ -134,9 +135,10 @@ def _of(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def serve() -> None:
-    """Answer requests on standard input until it ends."""
+    """Answer requests on standard input until it ends. What it writes is its owner's alone."""
     from activitylog.store.client import connect
 
+    os.umask(0o077)
     client = connect("chdb://memory")
     for line in sys.stdin.buffer:
         request = json.loads(line)
@@ -151,4 +153,4 @@ def _answer(client: Any, sql: str, parameters: dict[str, Any]) -> dict[str, Any]
         content = client.raw_query(sql, parameters=parameters, settings=_SETTINGS, fmt="JSONCompactEachRow")
     except ClickHouseError as error:
         return {"error": str(error).split(", Stack trace")[0].partition("\n")[0][:500]}
-    return {"rows": [json.loads(row) for row in content.splitlines() if row]}
+    return {"rows": [json.loads(row.decode("utf-8", "replace")) for row in content.split(b"\n") if row]}

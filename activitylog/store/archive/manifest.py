@@ -15,7 +15,7 @@ are written under a name of their own, synced, and only then named by a manifest
 (temporary file, fsync, rename, fsync of the folder). So a piece is whole or it is not there, and a rewritten one
 is the old one or the new one. A folder that is being written says so by a file ``unfinished``: one that has
 neither that nor a manifest has lost its manifest, and nobody writes there or clears it. Nothing here says whether
-the rows are also in the table: the table is asked.
+the rows are also in the table: the table is asked. Folders and files are their owner's alone (0700 and 0600).
 
 The manifest, version 1, is JSON in UTF-8:
 
@@ -284,7 +284,8 @@ def write(path: Path, manifest: Manifest) -> Archive:
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
     document["seal"] = _seal(document)
     temporary = path / f"{MANIFEST}.tmp"
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)
+    with open(temporary, "xb", opener=private) as file:
         file.write(json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -307,7 +308,7 @@ def remove(archive: Archive) -> None:
 
 def mark_unfinished(path: Path) -> None:
     """Say that the files in a folder without a manifest are nothing yet, or nothing any more."""
-    (path / UNFINISHED).touch()
+    (path / UNFINISHED).touch(mode=0o600)
     sync_folder(path)
 
 
@@ -351,6 +352,11 @@ def remove_leftovers(archive: Archive) -> None:
 
 def _ours(path: Path) -> Iterator[Path]:
     return (child for child in list(path.iterdir()) if _OURS.fullmatch(child.name))
+
+
+def private(path: str, flags: int) -> int:
+    """The ``opener`` of a file that holds personal data: nobody but its owner reads it, whatever the umask."""
+    return os.open(path, flags, 0o600)
 
 
 def sync_folder(path: Path) -> None:

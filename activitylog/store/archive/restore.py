@@ -96,6 +96,7 @@ def _bring_in(client: Client, archive: Archive, table: Table, progress: Callable
     except BaseException:
         client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")
         raise
+    side_table.mark_whole(client, RESTORING)
     for partition in side_table.partition_ids(client, RESTORING):
         side_table.move(client, RESTORING, table.name, partition)
 
@@ -142,7 +143,8 @@ def _make_beside(client: Client, into: str, manifest: Manifest) -> None:
 
 def _recover(client: Client, table: Table, *, force: bool) -> bool:
     """
-    Bring to an end what a killed restore left: a move that had begun is finished, anything else is thrown away.
+    Bring to an end what a killed restore left: what was whole, and perhaps moved in part, is moved; what was still
+    being loaded is thrown away.
 
     Returns:
         Whether there was anything.
@@ -150,8 +152,9 @@ def _recover(client: Client, table: Table, *, force: bool) -> bool:
     if not side_table.exists(client, RESTORING):
         return False
     side_table.check_abandoned(client, RESTORING, force=force)
+    whole = side_table.was_whole(client, RESTORING)
     for partition in side_table.partition_ids(client, RESTORING):
-        if side_table.remove_copies(client, RESTORING, table, partition):
+        if side_table.remove_copies(client, RESTORING, table, partition) or whole:
             side_table.adapt(client, RESTORING, table)
             side_table.move(client, RESTORING, table.name, partition)
     client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")

@@ -32,6 +32,7 @@ RESTORING: Final = "activity_events_restoring"
 #: Rows of a part that are compared; of a larger part a sample, chosen by the rows' hashes.
 _COMPARED_ROWS: Final = 100_000
 _OWNER: Final = "activitylog archive"
+_WHOLE: Final = " whole"
 
 
 def create(client: Client, side: str, table: Table, *, expires: bool) -> None:
@@ -93,13 +94,9 @@ def check_abandoned(client: Client, side: str, *, force: bool = False) -> None:
     Raises:
         ArchiveError: somebody does, or it was made on another machine and nobody can tell.
     """
-    found = client.query(
-        "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
-        parameters={"table": side},
-    ).result_rows
-    owner = str(found[0][0]) if found else ""
+    owner = _comment(client, side)
     host, pid, started = [*owner.removeprefix(_OWNER).split(), "", "", ""][:3]
-    if force or not owner.startswith(_OWNER) or (pid == str(os.getpid()) and owner == _owner()):
+    if force or not owner.startswith(_OWNER) or owner.removesuffix(_WHOLE) == _owner():
         return
     if host == socket.gethostname() and _start_of(pid) != started:
         return
@@ -107,6 +104,24 @@ def check_abandoned(client: Client, side: str, *, force: bool = False) -> None:
         f"The process {pid} on {host} is archiving or restoring in this database, or was killed there.",
         hint="Wait, or run the same command there. If that machine is gone: --take-over.",
     )
+
+
+def mark_whole(client: Client, side: str) -> None:
+    """Say that a side table has all that was to come into it: from now on its partitions move out."""
+    client.command(f"ALTER TABLE {quoted(side)} MODIFY COMMENT {text(_owner() + _WHOLE)}")
+
+
+def was_whole(client: Client, side: str) -> bool:
+    """Whether the process that left a side table had begun, or was about, to move out what was in it."""
+    return _comment(client, side).endswith(_WHOLE)
+
+
+def _comment(client: Client, side: str) -> str:
+    found = client.query(
+        "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
+        parameters={"table": side},
+    ).result_rows
+    return str(found[0][0]) if found else ""
 
 
 def remove_copies(client: Client, side: str, table: Table, partition: str) -> int:

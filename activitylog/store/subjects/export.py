@@ -237,7 +237,7 @@ def _from_table(client: Client, wanted: Wanted) -> Iterator[Row]:
     with stream:
         for line in _lines(stream):
             try:
-                yield json.loads(line)
+                yield json.loads(line.decode("utf-8", "replace"))
             except ValueError:
                 text = line.decode("utf-8", "backslashreplace")
                 raise StoreError(f"The answer broke off: {text[:300]}") from None

@@ -45,7 +45,8 @@ class Events:
         events: stored rows.
         oldest, newest: the events' own times, to the microsecond; None without events.
         last_hour: rows whose own time is in the last hour, or later.
-        actors, tenants: different ones, estimated (1 %) from the roll-ups; None where a roll-up is missing.
+        actors, tenants: different ones, estimated (1 %) from the roll-ups, which keep those of rows that were
+            archived or have expired; None where a roll-up is missing.
         bytes_per_event: of table, its indexes among them, and roll-ups together.
         table_bytes_per_event, index_bytes_per_event, rollup_bytes_per_event: the parts of it.
         rollup_share: bytes of the roll-ups by bytes of the table.

@@ -17,6 +17,7 @@ class TestOwnFolder:
         assert store == tmp_path / "a" / "demo" / "store"
         assert not store.exists()
         assert (tmp_path / "a" / "demo" / MARKER).is_file()
+        assert (tmp_path / "a" / "demo").stat().st_mode & 0o777 == 0o700
 
     def test_own_one_is_emptied(self, tmp_path: Path) -> None:
         """The store of an earlier demo is deleted; a file that somebody put beside it stays."""

@@ -110,6 +110,25 @@ class TestAsk:
         _, _, err = ask("failures-by-r", "--since", "2026-01-01")
         assert "range:" not in err
 
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("anomalies",), "24 whole hours up to the newest event (--hours)"),
+            (("top-movers", "--hours", "1"), "1 hour up to the newest event (--hours)"),
+            (("events-by-hour", "--limit", "2000"), "2,000 hours up to the newest event (--limit)"),
+            (("volume",), "90 days up to the newest event (--limit)"),
+            (("hour-of-week",), "4 whole weeks up to the hour of the newest event (--weeks)"),
+            (("retention",), "8 periods up to the newest (--periods)"),
+            (("session-lengths",), "7 days up to the newest event (--days, --since)"),
+            (("session-lengths", "--since", "2026-01-01"), "90 days up to the newest session (--limit)"),
+            (("session-replay",), "7 days up to the newest event (--days, --session)"),
+        ],
+    )
+    def test_range(self, ask: Asking, words: tuple[str, ...], said: str) -> None:
+        """Whatever a question leaves out by its time, with the option that takes more."""
+        _, _, err = ask(*words)
+        assert f"range: {said}\n" in err
+
     def test_machines_get_rows_only(self, ask: Asking) -> None:
         """JSON and CSV have nothing else in them."""
         code, out, err = ask("outcomes", "--csv")

@@ -41,6 +41,16 @@ class TestSelect:
             }
         ]
 
+    def test_bytes_that_are_no_text(self, chdb_client: Any) -> None:
+        """Bytes that are no UTF-8, in values, keys and names of columns, are replaced; nothing breaks off."""
+        rows = select(
+            chdb_client,
+            r"SELECT unhex('ff41eda080') AS text, map(unhex('c3'), unhex('e282')) AS m, 1 AS `\xff`",
+        )
+        (row,) = rows.objects()
+        assert row == {"text": "\ufffdA\ufffd\ufffd\ufffd", "m": {"\ufffd": "\ufffd"}, "\ufffd": 1}
+        assert json.loads(json.dumps(row).encode("ascii")) == row
+
     def test_columns_know_their_kind(self, chdb_client: Any) -> None:
         """Nullable and LowCardinality are left out of types, and two columns of a name get two names."""
         rows = select(chdb_client, "SELECT toNullable(now64(9)) AS t, toLowCardinality('x') AS x, x, 1 AS n")

@@ -111,7 +111,7 @@ class TestPrintRows:
         """More rows than a person reads are cut, and the last line says so."""
         values = [["a", "2026-05-01T10:00:00Z", 1]] * 5
         assert print_rows(rows(*values), most=3) == 3
-        assert capsys.readouterr().out.splitlines()[-1] == "… only the first 3 rows; --json and --csv give all"
+        assert capsys.readouterr().out.splitlines()[-1] == "only the first 3 rows; --json and --csv give all"
 
     def test_markup_in_data_is_text(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Square brackets and emoji codes are what they are."""

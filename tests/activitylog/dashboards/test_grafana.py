@@ -59,12 +59,23 @@ class TestPanels:
         asked = question(panel.question)
         times = {"since": _SINCE, "until": _UNTIL}
         names = {parameter.name for parameter in asked.parameters}
-        given = {**panel.values, **{name: moment for name, moment in times.items() if name in names}}
+        hours = {panel.hours: (_TO_MS - _FROM_MS) // 3_600_000} if panel.hours else {}
+        given = {**panel.values, **hours, **{name: moment for name, moment in times.items() if name in names}}
         answer = store.query(_expanded(panel_sql(panel)), tz_mode="aware")
         expected = ask(store, panel.question, **given)
         assert tuple(answer.column_names) == expected.columns
         assert [tuple(row) for row in answer.result_rows] == expected.rows
         assert expected.rows
+
+    def test_all_follow_the_range(self) -> None:
+        """Each panel about times uses the range's end; one that counts hours up to it has the range's length."""
+        for panel in PANELS:
+            parameters = {parameter.name: parameter for parameter in question(panel.question).parameters}
+            assert "until" in parameters or panel.question == "size"
+            counted = [
+                name for name, one in parameters.items() if re.search(r"this many .*hours up to", one.meaning)
+            ]
+            assert [name for name in counted if name not in panel.values] == ([panel.hours] if panel.hours else [])
 
     @pytest.mark.parametrize("panel", PANELS, ids=_ids(PANELS))
     def test_nothing_is_left_to_fill_in(self, panel: Panel) -> None:

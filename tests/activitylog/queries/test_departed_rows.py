@@ -63,6 +63,50 @@ class TestDepartedRows:
         assert rows[0] == (date(2026, 1, 5), 0, 51, -51, 0, 51, -51)
 
 
+class TestStrayRow:
+    """One old row that stayed, or came late with a wrong time, does not stand for all that left after it."""
+
+    @pytest.fixture(params=["1923-05-06 07:08", "1950-01-01 00:00", "1969-12-31 23:59", "2025-12-31 23:00"])
+    def stray(self, archived: Any, request: pytest.FixtureRequest) -> Any:
+        put(archived, row(request.param, "stray.came", "stray"))
+        return archived
+
+    def test_what_has_left_is_not_here(self, stray: Any) -> None:
+        """It has no bytes, it is not among the events of the table, and its actor is not the busiest."""
+        usage = {line[0]: line for line in ask(stray, "tenant-usage").rows}
+        assert (usage["gone"][1], usage["gone"][5]) == (1, 0)
+        assert {line[0] for line in ask(stray, "storage-by-event").rows} - {"stray.came"} == {
+            "order.placed", "order.paid", "order.archived", "page.viewed", "cache.cleared",
+        }  # fmt: skip
+        assert {line[2] for line in ask(stray, "actor-timeline").rows} == {"ann"}
+
+
+class TestFuture:
+    """A store whose events are all later than the clock of whoever asks."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "active-actors", "events-by-hour", "failures-by-hour", "hour-of-week", "new-and-returning",
+            "new-events", "retention", "session-lengths", "top-movers", "unique-actors-per-day", "volume",
+        ],
+    )  # fmt: skip
+    def test_answers(self, empty_store: Any, name: str) -> None:
+        """The answer has as many lines as that of the same events in the past."""
+        counts = []
+        for year in (2024, 2080):  # both begin on a Monday, and are leap years
+            put(
+                empty_store,
+                row(f"{year}-01-01 10:00", "order.placed", "ann"),
+                row(f"{year}-01-03 10:00", "order.placed", "ann"),
+                row(f"{year}-01-04 10:00", "order.paid", "ann", Outcome="failure"),
+            )
+            counts.append(len(ask(empty_store, name).rows))
+            for table in ("activity_events", "activity_events_hourly", "activity_events_actor_daily"):
+                empty_store.command(f"TRUNCATE TABLE {table}")
+        assert counts[0] == counts[1] > 0
+
+
 class TestYoungStore:
     """A store that does not go back as far as a question looks."""
 

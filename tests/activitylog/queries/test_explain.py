@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -43,6 +45,16 @@ class TestClientCommand:
             "--param_since=1900-01-01 00:00:00.000000", "--param_until=2262-01-01 00:00:00.000000",
             "--param_days=7", "--param_tenant=o'b $x", "--param_limit=5",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize("text", ["a\\b", "tab\there", "two\nlines", "\\N", 'o\'b "$x" %41+&='])
+    def test_values_are_read_as_they_were_given(self, server_url: str, text: str) -> None:
+        """A server reads a parameter as a field of TabSeparated: what is special there is escaped."""
+        words = shlex.split(client_command(question("newest"), {"tenant": text}))
+        tenant = next(word for word in words if word.startswith("--param_tenant=")).removeprefix("--param_tenant=")
+        address = server_url.replace("clickhouse://", "http://").rpartition("/")[0]
+        url = f"{address}/?{urlencode({'param_tenant': tenant})}"
+        with urlopen(url, data=b"SELECT hex({tenant:String})") as answer:
+            assert bytes.fromhex(answer.read().decode()).decode() == text
 
 
 class TestFrames:

@@ -127,6 +127,7 @@ class TestProcess:
         store = tmp_path / "store"
         first = _start(store)
         url = first.stdout.readline().strip()  # type: ignore[union-attr]
+        assert store.stat().st_mode & 0o777 == 0o700
         _post(url, "CREATE TABLE t ENGINE = MergeTree ORDER BY a AS SELECT 1 AS a")
         refused = _start(store)
         _, complaint = refused.communicate(timeout=30)

@@ -69,6 +69,16 @@ class TestDiff:
                 "ALTER TABLE activity_events MODIFY SETTING non_replicated_deduplication_window = 0",
                 Difference("activity_events.non_replicated_deduplication_window", "above 0", "0"),
             ),
+            (
+                "ALTER TABLE activity_events MODIFY SETTING ttl_only_drop_parts = 0",
+                Difference("activity_events.ttl_only_drop_parts", "1", "0"),
+            ),
+            (
+                "ALTER TABLE activity_events RESET SETTING propagate_types_serialization_versions_to_nested_types",
+                Difference(
+                    "activity_events.propagate_types_serialization_versions_to_nested_types", "0", "not set"
+                ),
+            ),
         ],
     )
     def test_one_change(self, store: Any, change: str, found: Difference) -> None:

@@ -60,6 +60,14 @@ if job["do"] == "archive":
 elif job["do"] == "restore":
     for piece in package.archives(folder):
         package.restore(client, piece)
+elif job["do"] == "restore by day":
+    client.command("CREATE TABLE IF NOT EXISTS by_day AS activity_events ENGINE = MergeTree "
+        "PARTITION BY toYYYYMMDD(Timestamp) PRIMARY KEY (toStartOfHour(Timestamp), TenantId, ActorId) "
+        "ORDER BY (toStartOfHour(Timestamp), TenantId, ActorId, Timestamp)")
+    for piece in package.archives(folder):
+        package.restore(client, piece, into="by_day")
+    print(json.dumps(count(client, "by_day")))
+    raise SystemExit
 elif job["do"] == "rewrite":
     for piece in package.archives(folder):
         package.rewrite(piece, keep="ActorId != {who:String}", parameters={"who": "3"})
@@ -149,6 +157,14 @@ class TestKilled:
         found = json.loads(again.stdout.splitlines()[-1])
         assert (found["rows"], found["rolled_up"]) == (500, 500)
         assert side.RESTORING not in found["tables"]
+
+    @pytest.mark.parametrize(("when", "move"), [("before", 1), ("after", 1), ("before", 2)])
+    def test_restoring_into_days(self, tmp_path: Path, when: str, move: int) -> None:
+        """A month that comes back as days, killed between two of them, comes back whole when run again."""
+        done(tmp_path, do="archive", fill=True)
+        killed(tmp_path, do="restore by day", fault=("side_table", "move", when, move))
+        again = run(tmp_path, do="restore by day")
+        assert (again.returncode, again.stdout.splitlines()[-1:]) == (0, ["500"]), again.stderr[-2000:]
 
     @pytest.mark.parametrize(
         "fault",

@@ -57,6 +57,13 @@ class TestRewrite:
         embedded_store.command("DELETE FROM before WHERE ActorId = '3'")
         assert events(embedded_store) == events(embedded_store, "before")
 
+    def test_private(self, archived: Path) -> None:
+        """Nobody but the owner reads an archive, nor a file that was rewritten, whatever the umask allows."""
+        rewrite(archives(archived)[0], keep="ActorId != {who:String}", parameters=_WHO)
+        modes = {path: path.stat().st_mode & 0o777 for path in (archived, *archived.rglob("*"))}
+        assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+        assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+
     def test_nothing_to_remove(self, archived: Path) -> None:
         """Without such rows no byte changes."""
         before = {path: path.read_bytes() for path in archived.rglob("*") if path.is_file()}

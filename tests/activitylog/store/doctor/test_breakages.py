@@ -252,8 +252,9 @@ class TestUpkeep:
         """A TTL that rewrites parts for single rows is a warning."""
         store.command("ALTER TABLE activity_events MODIFY TTL toDateTime(Timestamp) + toIntervalDay(90)")
         store.command("ALTER TABLE activity_events MODIFY SETTING ttl_only_drop_parts = 0")
-        finding = only(problems(store), "retention")
-        assert finding.severity is Severity.WARNING
+        found = problems(store)
+        assert found.keys() == {"retention", "schema"}
+        assert found["retention"].severity is Severity.WARNING
 
     def test_failing_mutation(self, store: Any, problems: Any) -> None:
         """A mutation that fails is shown with its reason, and the command that ends it does."""

@@ -94,6 +94,17 @@ class TestExport:
         """The oldest first; nobody else's."""
         assert [one["Timestamp"][:10] for one in exported(store)] == ["2026-01-05", "2026-02-05"]
 
+    def test_bytes_that_are_no_text(self, store: Any, tmp_path: Path) -> None:
+        """They are replaced, the same in the table and in an archive; a copy in both is one event still."""
+        columns = "(Timestamp, EventName, ActorType, ActorId, BodyTemplate)"
+        store.command(
+            f"INSERT INTO {EVENTS_TABLE} {columns} "
+            "SELECT '2026-01-06 10:00:00', 'x', 'user', 'ann', 'a' || unhex('ff') || 'b'"
+        )
+        list(create(store, tmp_path, before=datetime(2026, 2, 1, tzinfo=UTC), keep=True))
+        bodies = [one["Body"] for one in exported(store, archives=(tmp_path,))]
+        assert bodies.count("a\ufffdb") == 1
+
     def test_what_names_the_subject(self, store: Any) -> None:
         """On request, and marked as such."""
         assert [one["Relation"] for one in exported(store, about=True)] == ["by", "by", "about"]
