@@ -143,11 +143,20 @@ def _show_plan(plan: Sequence[Partition], *, as_json: bool) -> int:
         for partition in plan:
             print_json({**asdict(partition), "action": "would be archived"})
         return 0
+    sharded = any(one.shard for one in plan)
     values = [
-        [one.id, one.rows, one.bytes, f"{one.min_time:%Y-%m-%dT%H:%M:%S}", f"{one.max_time:%Y-%m-%dT%H:%M:%S}"]
+        [
+            *([one.shard] if sharded else []),
+            one.id,
+            one.rows,
+            one.bytes,
+            f"{one.min_time:%Y-%m-%dT%H:%M:%S}",
+            f"{one.max_time:%Y-%m-%dT%H:%M:%S}",
+        ]
         for one in plan
     ]
     columns = (
+        *((("shard", "UInt32"),) if sharded else ()),
         ("partition", "String"),
         ("rows", "UInt64"),
         ("bytes", "UInt64"),
@@ -176,11 +185,12 @@ def _show_outcomes(outcomes: Iterator[Outcome], *, as_json: bool) -> int:
 
 
 def _sentence(outcome: Outcome) -> str:
+    name = visible(outcome.partition) + (f" of shard {outcome.shard}" if outcome.shard else "")
     if outcome.action == "failed":
-        return f"{visible(outcome.partition)} failed: {visible(outcome.reason)}"
+        return f"{name} failed: {visible(outcome.reason)}"
     how = "" if outcome.written else " (the files were there already)"
     return (
-        f"{visible(outcome.partition)} {outcome.action}: {outcome.rows:,} rows, {outcome.bytes:,} bytes in "
+        f"{name} {outcome.action}: {outcome.rows:,} rows, {outcome.bytes:,} bytes in "
         f"{', '.join(outcome.pieces)}{how}"
     )
 
