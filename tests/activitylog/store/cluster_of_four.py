@@ -100,7 +100,7 @@ class Four:
         ]:
             for (shard, replica), database in SERVERS.items():
                 if _runs_on(sql, shard, replica):
-                    text = _for_server(sql, shard, replica)
+                    text = for_server(sql, shard, replica, "activity")
                     self.clients[database].command(text, settings={"alter_sync": 2})
         for step in migrations():
             self.clients["s1a"].command(
@@ -150,17 +150,23 @@ class Four:
         self.synchronise()
 
 
-def _runs_on(sql: str, shard: int, replica: int) -> bool:
-    """Whether ON CLUSTER runs a statement there: an ALTER of a replicated table on one of its replicas only."""
+def alters_replicas(sql: str) -> bool:
+    """Whether a statement alters what all replicas of a table have in common: one of them passes it on."""
     altered = _ALTERED.match(sql)
-    if altered is None or altered[2] in ("SETTING", "QUERY") or altered[1] in SHARDING_KEYS:
+    return altered is not None and altered[2] not in ("SETTING", "QUERY") and altered[1] not in SHARDING_KEYS
+
+
+def _runs_on(sql: str, shard: int, replica: int) -> bool:
+    """Whether ON CLUSTER runs a statement there."""
+    if not alters_replicas(sql):
         return True
-    return replica == 1 and (shard == 1 or altered[1].endswith("_local"))
+    everywhere = re.search(r"ALTER TABLE \w+_local\b", sql) is None
+    return replica == 1 and (shard == 1 or not everywhere)
 
 
-def _for_server(sql: str, shard: int, replica: int) -> str:
+def for_server(sql: str, shard: int, replica: int, database: str) -> str:
     """A statement as its server understands it: macros filled in, without the queue of ON CLUSTER."""
-    text = _ON_CLUSTER.sub("", sql).replace("{database}", "activity")
+    text = _ON_CLUSTER.sub("", sql).replace("{database}", database)
     text = text.replace("currentDatabase()", "''") if "Distributed(" in text else text
     return text.replace("{shard}", str(shard)).replace("{replica}", f"r{replica}")
 

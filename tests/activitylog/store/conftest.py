@@ -11,19 +11,22 @@ from tests.activitylog.store.replicated_engine import Keeper, KeeperMissingError
 
 
 @pytest.fixture(scope="session")
-def servers_of_four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Four]:
-    """Two shards of two replicas."""
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
+    """A ZooKeeper."""
     if lacking := missing():
         pytest.skip(lacking)
-    folder = tmp_path_factory.mktemp("four")
     try:
-        keeper = Keeper(folder)
+        running = Keeper(tmp_path_factory.mktemp("keeper"))
     except KeeperMissingError as error:
         pytest.skip(str(error))
-    try:
-        yield from four(folder, keeper)
-    finally:
-        keeper.close()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def servers_of_four(keeper: Keeper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Four]:
+    """Two shards of two replicas."""
+    yield from four(tmp_path_factory.mktemp("four"), keeper)
 
 
 @pytest.fixture

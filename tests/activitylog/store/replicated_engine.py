@@ -56,7 +56,7 @@ _CONFIG = """<clickhouse>
   <background_processing_pool_task_sleep_seconds_when_no_work_random_part>0
   </background_processing_pool_task_sleep_seconds_when_no_work_random_part>
   <logger><level>none</level></logger>
-  <zookeeper><node><host>127.0.0.1</host><port>{keeper}</port></node></zookeeper>
+  <{section}><node><host>127.0.0.1</host><port>{keeper}</port></node></{section}>
   <remote_servers>{clusters}</remote_servers>
 </clickhouse>
 """
@@ -105,6 +105,7 @@ class Keeper:
     """A ZooKeeper on loopback; its jars come from Maven."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         jars = folder / "jars"
         (folder / "pom.xml").write_text(_POM)
         command = ["mvn", "-q", "-B", "-f", str(folder / "pom.xml"), "dependency:copy-dependencies"]
@@ -115,7 +116,7 @@ class Keeper:
             raise KeeperMissingError(f"Maven does not bring ZooKeeper: {brought.stdout.strip()[:300]}")
         self.port = _free_port()
         (folder / "zoo.cfg").write_text(
-            f"tickTime=500\ndataDir={folder}/keeper\nclientPort={self.port}\nclientPortAddress=127.0.0.1\n"
+            f"tickTime=2000\ndataDir={folder}/keeper\nclientPort={self.port}\nclientPortAddress=127.0.0.1\n"
             "admin.enableServer=false\nmaxClientCnxns=0\n"
         )
         self._process = subprocess.Popen(
@@ -148,11 +149,13 @@ class ReplicatedEngine:
 
     Args:
         clusters: XML of ``remote_servers``.
+        section: of the configuration that names the Keeper, ``zookeeper`` or ``keeper``. Two engines that share
+            one need both: each ends sessions of its section's name that seem to be its own from before.
     """
 
-    def __init__(self, folder: Path, keeper: Keeper, clusters: str) -> None:
+    def __init__(self, folder: Path, keeper: Keeper, clusters: str, section: str = "zookeeper") -> None:
         self.folder = folder
-        (folder / "config.xml").write_text(_CONFIG.format(keeper=keeper.port, clusters=clusters))
+        (folder / "config.xml").write_text(_CONFIG.format(keeper=keeper.port, section=section, clusters=clusters))
         (folder / "replicas.json").write_text("{}")
         self._process = subprocess.Popen(
             [

@@ -20,6 +20,7 @@ from activitylog.store.subjects.record import Erasure, erasures
 from activitylog.store.subjects.subject import Subject
 from tests.activitylog.store.archive.conftest import archive
 from tests.activitylog.store.cluster_of_four import Four, KilledError, killed_after
+from tests.activitylog.store.replicated_engine import Keeper
 from tests.activitylog.store.subjects.erasing import event
 
 pytestmark = pytest.mark.slow
@@ -99,20 +100,20 @@ class TestErase:
         assert opened.command(f"SELECT count() FROM archive WHERE ActorId = '{ANN.id}'") == 0
         opened.close()
 
-    def test_nothing_of_her_in_keeper_or_on_disk(self, cluster: Four) -> None:
+    def test_nothing_of_her_in_keeper_or_on_disk(self, cluster: Four, keeper: Keeper) -> None:
         """Beside column data no file of the engine, and no file of Keeper's, has her name after it."""
         fill(cluster)
         erase(cluster.clients["s1a"], ANN)
         needle = ANN.id.encode()
-        folder = cluster.folder
         compressed = (".bin", ".idx", ".mrk2", ".cmrk2", ".cmrk3", ".cmrk4", ".cidx", ".mrk3", ".mrk4")
         naming = [
             path
+            for folder in (cluster.folder, keeper.folder)
             for path in folder.rglob("*")
             if path.is_file() and path.suffix not in compressed and needle in path.read_bytes()
         ]
         assert naming == []
-        assert list((folder / "keeper").rglob("log.*"))
+        assert list(keeper.folder.rglob("log.*"))
 
     def test_rows_of_a_replica_that_is_ahead(self, cluster: Four) -> None:
         """What another replica has acknowledged is found and erased, too."""
