@@ -140,8 +140,20 @@ def _limit(before: str | None, older_than: str | None) -> datetime:
 
 
 def _show_plan(plan: Sequence[Partition], *, as_json: bool) -> int:
-    values = [[one.id, one.rows, one.bytes, plain(one.min_time), plain(one.max_time)] for one in plan]
+    sharded = as_json or any(one.shard for one in plan)
+    values = [
+        [
+            *([one.shard] if sharded else []),
+            one.id,
+            one.rows,
+            one.bytes,
+            plain(one.min_time),
+            plain(one.max_time),
+        ]
+        for one in plan
+    ]
     columns: tuple[tuple[str, str], ...] = (
+        *((("shard", "UInt32"),) if sharded else ()),
         ("partition", "String"),
         ("rows", "UInt64"),
         ("bytes", "UInt64"),
@@ -172,11 +184,12 @@ def _show_outcomes(outcomes: Iterator[Outcome], *, as_json: bool) -> int:
 
 
 def _sentence(outcome: Outcome) -> str:
+    name = visible(outcome.partition) + (f" of shard {outcome.shard}" if outcome.shard else "")
     if outcome.action == "failed":
-        return f"{visible(outcome.partition)} failed: {visible(outcome.reason)}"
+        return f"{name} failed: {visible(outcome.reason)}"
     how = "" if outcome.written else " (the files were there already)"
     return (
-        f"{visible(outcome.partition)} {outcome.action}: {outcome.rows:,} rows, {outcome.bytes:,} bytes in "
+        f"{name} {outcome.action}: {outcome.rows:,} rows, {outcome.bytes:,} bytes in "
         f"{', '.join(outcome.pieces)}{how}"
     )
 

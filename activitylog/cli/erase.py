@@ -257,7 +257,8 @@ def _left_over(found: Proof) -> Iterable[str]:
         yield f"not finished: mutation {pending}"
     for one in found.inactive:
         until = datetime.fromtimestamp(one.until, UTC).strftime("%H:%M:%S")
-        yield f"{one.table}: {number(one.parts)} old parts ({number(one.bytes)} bytes) until about {until} UTC"
+        where = f"{one.table} on {one.server}" if one.server else one.table
+        yield f"{where}: {number(one.parts)} old parts ({number(one.bytes)} bytes) until about {until} UTC"
     if found.detached:
         yield f"{number(found.detached)} detached parts, which nobody looks into: system.detached_parts"
     for mutation in found.mutations:

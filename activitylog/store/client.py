@@ -12,8 +12,10 @@ import fcntl
 import logging
 import os
 import re
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from activitylog.exceptions import (
     ConfigurationError,
@@ -62,8 +64,34 @@ def connect(url: str | DestinationURL, *, create_database: bool = False) -> Clie
     if target.kind == "chdb":
         return _embedded(target)
     if target.kind == "clickhouse":
-        return _server(target, create_database=create_database)
+        client = _server(target, create_database=create_database)
+        _urls[client] = target
+        return client
     raise ConfigurationError(f"{str(target)!r} can be sent to, not asked.", hint=f"Accepted: {_ACCEPTED}.")
+
+
+#: Where the servers' clients are connected to.
+_urls: Final[WeakKeyDictionary[Client, DestinationURL]] = WeakKeyDictionary()
+
+
+def sibling(client: Client, host: str, database: str) -> Client:
+    """
+    Open a client on another server of the same cluster: at the same port, by the same user.
+
+    Args:
+        client: opened by :func:`connect`.
+
+    Raises:
+        StoreUnavailableError: nobody answers there, or login or database are refused.
+        StoreError: nobody knows where ``client`` is connected to.
+    """
+    url = _urls.get(client)
+    if url is None:
+        raise StoreError(
+            "The other servers of the cluster cannot be reached: this client was opened in another way.",
+            hint="Open it with activitylog.store.connect(URL).",
+        )
+    return connect(replace(url, host=host, path=f"/{database}"))
 
 
 def _parse(url: str) -> DestinationURL:

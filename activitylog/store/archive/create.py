@@ -14,6 +14,9 @@ The order, for one partition, and why it is this one:
    again.
 6. The record is written, and the partition is dropped in the table beside.
 
+Of a cluster each shard is archived for itself, from one server of it that has all rows. There, and wherever a
+table is replicated, steps 4 to 6 are others: see ``dropping``.
+
 Exporting from the table beside (moving first) would need no second look, but would hide the rows from queries for
 as long as the export takes; here it is the time of two short statements. A run that is killed leaves a piece
 without a manifest (written again), a piece and the rows in the table (compared, not written again), or the
@@ -24,7 +27,7 @@ Roll-ups and counters stay as they are: they outlive the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,9 +37,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from activitylog._version import __version__
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import side_table
+from activitylog.store.archive.dropping import MixedError, begun, drop_parts, part_names, synchronise
 from activitylog.store.archive.export import ROWS_PER_FILE, write_partition
 from activitylog.store.archive.file_engine import FileEngine, file_engine
-from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_table, row_hash
+from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_parts, of_table, row_hash
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import (
     MANIFEST,
@@ -58,8 +62,19 @@ from activitylog.store.archive.manifest import (
 from activitylog.store.archive.presence import presence
 from activitylog.store.archive.reading import of_file, source
 from activitylog.store.archive.side_table import ARCHIVING
-from activitylog.store.archive.table import Partition, Parts, Table, announce, describe, partitions, parts, record
+from activitylog.store.archive.table import (
+    Partition,
+    Parts,
+    Table,
+    announce,
+    describe,
+    partitions_of,
+    parts,
+    record,
+)
+from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.migrations import MIGRATIONS_TABLE
+from activitylog.store.servers import Server, servers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -85,6 +100,7 @@ class Outcome:
         bytes: of their files.
         written: whether files were written now, or were there already.
         reason: why it failed.
+        shard: of a cluster; 0 where there is none.
     """
 
     partition: str
@@ -94,6 +110,7 @@ class Outcome:
     bytes: int = 0
     written: bool = False
     reason: str = ""
+    shard: int = 0
 
 
 class _Changed(Exception):  # noqa: N818 - no error: it begins again
@@ -102,14 +119,28 @@ class _Changed(Exception):  # noqa: N818 - no error: it begins again
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What all partitions of a run share."""
+    """
+    What all partitions of a shard share.
 
-    client: Client
+    Attributes:
+        elsewhere: other shards, which have the rows of their pieces themselves.
+    """
+
+    server: Server
+    elsewhere: frozenset[int]
     engine: FileEngine
     folder: Path
     table: Table
     rows_per_file: int
     progress: Callable[[Partition, int], None]
+
+    @property
+    def client(self) -> Client:
+        return self.server.client
+
+    @property
+    def shard(self) -> int:
+        return self.server.shard
 
 
 def create(
@@ -135,26 +166,81 @@ def create(
         progress: told the partition and how many of its rows have been written.
 
     Yields:
-        What became of each partition, oldest first. Nothing happens before the first is asked for. A partition
-        that fails does not stop the others.
+        What became of each partition, shard by shard, oldest first. Nothing happens before the first is asked
+        for. A partition that fails does not stop the others.
 
     Raises:
         ArchiveError: the folder cannot be used, or somebody else is at work.
         SchemaError: a table is missing.
+        StoreUnavailableError: no server of a shard answers; nothing was changed.
         StoreError: the embedded engine, which reads the files back, is not installed.
     """
     folder = check_path(folder)
-    table = describe(client)
-    _make(folder)
-    with locked(folder), file_engine() as engine:
-        side_table.recover(client, table, folder, force=take_over)
-        run = _Run(client, engine, folder, table, rows_per_file, progress)
-        for partition in partitions(client, before=before):
-            announce(client, folder)
-            try:
-                yield _archive(run, partition, keep)
-            except ArchiveError as error:
-                yield Outcome(partition.id, "failed", reason=str(error))
+    with servers(client) as reached:
+        table = reached.table(EVENTS_TABLE)
+        described = [(server, describe(server.client, table)) for server in reached.one_of_each]
+        _make(folder)
+        with locked(folder), file_engine() as engine:
+            shards = frozenset(server.shard for server in reached.one_of_each)
+            runs = [
+                _Run(server, shards - {server.shard}, engine, folder, table, rows_per_file, progress)
+                for server, table in described
+            ]
+            for run in runs:
+                _recover(run, force=take_over)
+            for run in runs:
+                yield from _archive_all(run, before, keep)
+
+
+def _archive_all(run: _Run, before: datetime, keep: bool) -> Iterator[Outcome]:
+    for partition in partitions_of(run.server, run.table.name, before=before):
+        announce(run.client, run.folder)
+        try:
+            yield _archive(run, partition, keep)
+        except ArchiveError as error:
+            yield Outcome(partition.id, "failed", reason=str(error), shard=run.shard)
+
+
+def _recover(run: _Run, *, force: bool) -> None:
+    """Bring to an end what a killed run left between the table and the archive."""
+    if not run.table.replicated:
+        side_table.recover(run.client, run.table, run.folder, force=force)
+        return
+    synchronise(run.server, run.table.name)
+    for one in begun(run.client):
+        if (one.folder, one.shard) != (str(run.folder), run.shard):
+            continue
+        pieces = [piece for piece in pieces_of(run.folder, one.partition) if piece.name == one.piece]
+        if pieces and pieces[0].manifest.checksum == one.checksum:
+            _finish(run, pieces, one.partition, one.parts)
+
+
+def _finish(run: _Run, pieces: Sequence[Archive], partition: str, names: Sequence[str]) -> bool:
+    """
+    Drop the parts that hold the rows of some pieces.
+
+    Returns:
+        Whether that was done; not, and nothing was dropped, if rows that came later are in a part with them.
+
+    Raises:
+        ArchiveError: they are, and some were dropped before.
+    """
+    try:
+        drop_parts(run.client, run.table.name, partition, names)
+    except MixedError as mixed:
+        if any(presence(run.client, run.engine, run.table.name, piece) != "all" for piece in pieces):
+            raise ArchiveError(
+                f"The part {mixed.part} of {run.table.name} has rows that are archived, and some that came later; "
+                "the other archived rows were dropped before.",
+                hint=f"Nothing is lost. Move {pieces[0].path} away, restore it with --into beside, insert from "
+                f"there what {run.table.name} lacks, and archive again.",
+            ) from mixed
+        action = "copied"
+    else:
+        action = "archived"
+    for piece in pieces:
+        record(run.client, action, piece, shard=run.shard)
+    return action == "archived"
 
 
 def _make(folder: Path) -> None:
@@ -190,9 +276,10 @@ def _attempt(run: _Run, partition: Partition, keep: bool) -> Outcome:
         piece, before = _write(run, partition, held)
         pieces = [piece]
     if not keep:
-        _take_out(run, partition.id, pieces, before)
+        take_out = _drop_out if run.table.replicated else _take_out
+        take_out(run, partition.id, pieces, before)
     elif written:
-        record(run.client, "copied", pieces[0])
+        record(run.client, "copied", pieces[0], shard=run.shard)
     return Outcome(
         partition.id,
         "copied" if keep else "archived",
@@ -200,6 +287,7 @@ def _attempt(run: _Run, partition: Partition, keep: bool) -> Outcome:
         sum(piece.manifest.rows for piece in pieces),
         sum(piece.manifest.bytes for piece in pieces),
         written,
+        shard=run.shard,
     )
 
 
@@ -212,6 +300,8 @@ def _pieces_in_table(run: _Run, partition: str, rows: Fingerprint) -> list[Archi
     """
     held = []
     for piece in pieces_of(run.folder, partition):
+        if piece.manifest.shard in run.elsewhere:
+            continue
         found = presence(run.client, run.engine, run.table.name, piece, rows)
         if found == "some":
             raise _some_of(piece)
@@ -306,7 +396,7 @@ def _remove_unnamed(path: Path) -> None:
 
 def _manifest(run: _Run, partition: str, rows: Fingerprint, files: list[File]) -> Manifest:
     empty = Manifest(
-        table=run.table.name,
+        table=EVENTS_TABLE,
         partition=partition,
         partition_key=run.table.partition_key,
         sorting_key=run.table.sorting_key,
@@ -320,6 +410,7 @@ def _manifest(run: _Run, partition: str, rows: Fingerprint, files: list[File]) -
         schema=_schema_step(run.client),
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         made_by=f"activitylog {__version__}, ClickHouse {run.client.server_version}",
+        shard=run.shard,
     )
     return empty.with_files(files)
 
@@ -370,3 +461,18 @@ def _take_out(run: _Run, partition: str, pieces: list[Archive], before: Parts) -
         side_table.drop_partition(client, ARCHIVING, partition)
     finally:
         side_table.drop(client, ARCHIVING)
+
+
+def _drop_out(run: _Run, partition: str, pieces: list[Archive], before: Parts) -> None:
+    """Steps 4 to 6 where the table is replicated."""
+    client, table = run.client, run.table
+    names = part_names(client, table.name, partition)
+    if parts(client, table.name, partition) != before or part_names(client, table.name, partition) != names:
+        names = part_names(client, table.name, partition)
+        there = of_parts(client, table.name, table.columns, partition, names)
+        if not there.same_rows(side_table.total(pieces)):
+            raise _Changed
+    for piece in pieces:
+        record(client, "dropping", piece, shard=run.shard, parts=names)
+    if not _finish(run, pieces, partition, names):
+        raise _Changed

@@ -156,6 +156,19 @@ def of_partition(client: Client, table: str, columns: Sequence[Column], partitio
     )
 
 
+def of_parts(
+    client: Client, table: str, columns: Sequence[Column], partition: str, parts: Sequence[str]
+) -> Fingerprint:
+    """The fingerprint of some parts of a partition."""
+    return of_table(
+        client,
+        table,
+        columns,
+        where="_partition_id = {partition:String} AND has({parts:Array(String)}, _part)",
+        parameters={"partition": partition, "parts": list(parts)},
+    )
+
+
 def stored_columns(client: Client, table: str) -> tuple[tuple[Column, ...], tuple[Alias, ...]]:
     """The columns of a table that are stored, and those that are computed when they are read."""
     found = client.query(

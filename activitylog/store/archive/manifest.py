@@ -36,6 +36,7 @@ files            name, rows, checksum, bytes, and sha256 of the bytes, for each
 schema           the newest schema step of the database: ``0010_name``
 made_at          when, in UTC
 made_by          which version of activitylog, and of the engine
+shard            of the cluster that the rows are from; 0 or missing where there was none
 seal             SHA-256 of this document without ``seal``: keys sorted, ``separators=(",", ":")``
 ===============  =======================================================================================
 """
@@ -120,6 +121,7 @@ class Manifest:
     schema: str
     made_at: str
     made_by: str
+    shard: int = 0
 
     @property
     def bytes(self) -> int:
@@ -266,6 +268,7 @@ def read(path: Path) -> Archive:
 
 
 def _parse(document: dict[str, Any]) -> Manifest:
+    document = {"shard": 0, **document}
     fields = {name: document[name] for name in Manifest.__dataclass_fields__}
     fields["columns"] = tuple(Column(**column) for column in document["columns"])
     fields["aliases"] = tuple(Alias(**alias) for alias in document["aliases"])

@@ -5,6 +5,9 @@ The files are checked, loaded into a side table, compared with the manifest ther
 partitions: no materialized view fires, so roll-ups, which kept counting these events, do not count them twice. The
 table is untouched until the move; a run that was killed is done again, and does not restore what is there already.
 
+On a cluster they come back to the shard that they are from, or to the first one if there is no such shard any
+more; no question depends on it. A replicated table takes a copy of the partitions, which its other replicas fetch.
+
 The archive stays as it is. To archive the partition again costs no second export if nothing changed.
 """
 
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import ArchiveError, ConfigurationError
 from activitylog.store.archive import side_table
+from activitylog.store.archive.dropping import synchronise
 from activitylog.store.archive.file_engine import FileEngine, file_engine
 from activitylog.store.archive.fingerprint import of_table, quoted
 from activitylog.store.archive.lock import locked
@@ -27,6 +31,7 @@ from activitylog.store.archive.side_table import RESTORING
 from activitylog.store.archive.table import Table, describe, record
 from activitylog.store.archive.verify import problems
 from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.servers import Server, Servers, servers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -58,7 +63,8 @@ def restore(
 
     Args:
         client: of the store.
-        into: another table beside the one of events, made if need be, without roll-ups and without TTL.
+        into: another table beside the one of events, made if need be, without roll-ups and without TTL; on a
+            cluster on the one server that ``client`` is connected to.
         take_over: what a killed run of another machine left belongs to nobody.
         progress: told how many rows have been loaded.
 
@@ -71,24 +77,45 @@ def restore(
     """
     if not _NAME.fullmatch(into):
         raise ConfigurationError(f"{into!r} is no name of a table.", hint="Letters, digits and '_'.")
-    with locked(archive.path.parent), file_engine() as engine:
+    with locked(archive.path.parent), file_engine() as engine, servers(client) as reached:
         _check_sound(engine, archive)
-        describe(client)
+        place = _place(reached, client, archive, into)
+        describe(place.client, reached.table(EVENTS_TABLE))
         if into != EVENTS_TABLE:
             _make_beside(client, into, archive.manifest)
-        table = describe(client, into)
-        resumed = _recover(client, table, force=take_over)
-        found = presence(client, engine, table.name, archive)
+        table = describe(place.client, reached.table(into))
+        if table.replicated:
+            synchronise(place, table.name)
+        resumed = _recover(place.client, table, force=take_over)
+        found = presence(place.client, engine, table.name, archive)
         if not (resumed and found == "all"):
-            _check_absent(archive, table, found)
-            _bring_in(client, archive, table, progress)
-        _give_ages(client, archive, table)
-        record(client, "restored", archive)
-        client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")
-    return Restored(archive.name, archive.manifest.rows, table.name)
+            _check_absent(archive, into, found)
+            for other in _others(reached, place, into):
+                _check_absent(archive, into, presence(other.client, engine, table.name, archive))
+            _bring_in(place.client, engine, archive, table, progress)
+        _give_ages(place.client, archive, table)
+        record(place.client, "restored", archive, shard=place.shard)
+        place.client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")
+    return Restored(archive.name, archive.manifest.rows, into)
 
 
-def _bring_in(client: Client, archive: Archive, table: Table, progress: Callable[[int], None]) -> None:
+def _place(reached: Servers, client: Client, archive: Archive, into: str) -> Server:
+    """The server that takes the rows."""
+    if into != EVENTS_TABLE or not reached.clustered:
+        return Server(client)
+    return reached.of(archive.manifest.shard)
+
+
+def _others(reached: Servers, place: Server, into: str) -> list[Server]:
+    """Servers of the other shards, which may have the rows."""
+    if into != EVENTS_TABLE:
+        return []
+    return [server for server in reached.one_of_each if server.shard != place.shard]
+
+
+def _bring_in(
+    client: Client, engine: FileEngine, archive: Archive, table: Table, progress: Callable[[int], None]
+) -> None:
     side_table.create(client, RESTORING, table, expires=False)
     try:
         _load(client, archive, table, progress)
@@ -98,7 +125,12 @@ def _bring_in(client: Client, archive: Archive, table: Table, progress: Callable
         raise
     side_table.mark_whole(client, RESTORING)
     for partition in side_table.partition_ids(client, RESTORING):
-        side_table.move(client, RESTORING, table.name, partition)
+        side_table.bring_in(client, RESTORING, table, partition)
+    if table.replicated and presence(client, engine, table.name, archive) != "all":
+        raise ArchiveError(
+            f"The table {table.name} took some of the rows of {archive.name} for those of an earlier restore.",
+            hint="Restore beside (--into TABLE), and compare.",
+        )
 
 
 def _give_ages(client: Client, archive: Archive, table: Table) -> None:
@@ -156,16 +188,16 @@ def _recover(client: Client, table: Table, *, force: bool) -> bool:
     for partition in side_table.partition_ids(client, RESTORING):
         if side_table.remove_copies(client, RESTORING, table, partition) or whole:
             side_table.adapt(client, RESTORING, table)
-            side_table.move(client, RESTORING, table.name, partition)
+            side_table.bring_in(client, RESTORING, table, partition)
     client.command(f"DROP TABLE IF EXISTS {quoted(RESTORING)}")
     return True
 
 
-def _check_absent(archive: Archive, table: Table, found: Presence) -> None:
+def _check_absent(archive: Archive, table: str, found: Presence) -> None:
     if found != "none":
         there = "the rows" if found == "all" else "some of the rows"
         raise ArchiveError(
-            f"The table {table.name} has {there} of the archive {archive.name} already. Nothing was restored.",
+            f"The table {table} has {there} of the archive {archive.name} already. Nothing was restored.",
             hint="They would count twice. To compare, restore beside: --into TABLE.",
         )
 

@@ -45,7 +45,8 @@ def create(client: Client, side: str, table: Table, *, expires: bool) -> None:
     Raises:
         clickhouse_connect.driver.exceptions.DatabaseError: somebody made it in the meantime.
     """
-    client.command(f"CREATE TABLE {quoted(side)} AS {quoted(table.name)} COMMENT {text(_owner())}")
+    engine = f" ENGINE = {table.engine}" if table.replicated else ""
+    client.command(f"CREATE TABLE {quoted(side)} AS {quoted(table.name)}{engine} COMMENT {text(_owner())}")
     # What comes in must stay as it is, part by part, to be compared.
     client.command(f"ALTER TABLE {quoted(side)} MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1")
     if table.expires and not expires:
@@ -75,6 +76,23 @@ def move(client: Client, source: str, target: str, partition: str) -> None:
         f"ALTER TABLE {quoted(source)} MOVE PARTITION ID {{partition:String}} TO TABLE {quoted(target)}",
         parameters={"partition": partition},
     )
+
+
+def bring_in(client: Client, side: str, table: Table, partition: str) -> None:
+    """
+    Move a partition from a side table into the table.
+
+    A replicated table takes no partition of another kind of table as its own, but a copy: all of its parts at
+    once, and those that it has taken before not again.
+    """
+    if not table.replicated:
+        move(client, side, table.name, partition)
+        return
+    client.command(
+        f"ALTER TABLE {quoted(table.name)} ATTACH PARTITION ID {{partition:String}} FROM {quoted(side)}",
+        parameters={"partition": partition},
+    )
+    drop_partition(client, side, partition)
 
 
 def drop_partition(client: Client, side: str, partition: str) -> None:

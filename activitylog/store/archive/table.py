@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +13,16 @@ from activitylog.exceptions import ArchiveError, SchemaError
 from activitylog.store.archive.fingerprint import quoted, stored_columns
 from activitylog.store.archive.manifest import Alias, Archive, Column
 from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.servers import Server, servers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 #: What was archived, restored, copied: one row each time.
 RECORD_TABLE: Final = "activity_archives"
+
+#: ``ReplicatedMergeTree('/path', '{replica}'``, and the comma where more follows.
+_REPLICATED: Final = re.compile(r"^(?:Replicated|Shared)(\w*MergeTree)\('[^']*', '[^']*'(?:, )?")
 
 Parts = tuple[tuple[int, str], ...]
 
@@ -31,6 +37,8 @@ class Table:
         aliases: those that are computed when they are read.
         insertable: names of the stored columns that take values; the others compute theirs.
         expires: it has a TTL.
+        engine: what makes a table of the same kind that is not replicated, for CREATE TABLE.
+        replicated: other servers may have a copy, and rows that have not come here yet.
     """
 
     name: str
@@ -40,6 +48,8 @@ class Table:
     partition_key: str
     sorting_key: str
     expires: bool
+    engine: str
+    replicated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class Partition:
     Attributes:
         bytes: on disk.
         min_time, max_time: of its events, in UTC.
+        shard: of a cluster that has these rows; 0 where there is none.
     """
 
     id: str
@@ -57,6 +68,7 @@ class Partition:
     bytes: int
     min_time: datetime
     max_time: datetime
+    shard: int = 0
 
 
 def describe(client: Client, name: str = EVENTS_TABLE) -> Table:
@@ -81,7 +93,7 @@ def describe(client: Client, name: str = EVENTS_TABLE) -> Table:
     if not engine.endswith("MergeTree"):
         raise ArchiveError(
             f"{name} is a table of the engine {engine}, which holds no partitions.",
-            hint="On a cluster archive shard by shard: name a server of it, and the database with its own table.",
+            hint="Name a table of the MergeTree family.",
         )
     columns, aliases = stored_columns(client, name)
     computed = client.query(
@@ -91,16 +103,29 @@ def describe(client: Client, name: str = EVENTS_TABLE) -> Table:
     ).result_rows
     insertable = frozenset(column.name for column in columns) - {column for (column,) in computed}
     expires = " TTL " in engine_full
-    return Table(name, columns, aliases, insertable, partition_key, sorting_key, expires)
+    replicated = engine.startswith(("Replicated", "Shared"))
+    plain = _REPLICATED.sub(r"\1(", engine_full) if replicated else engine_full
+    return Table(name, columns, aliases, insertable, partition_key, sorting_key, expires, plain, replicated)
 
 
-def partitions(client: Client, *, before: datetime, table: str = EVENTS_TABLE) -> list[Partition]:
+def partitions(client: Client, *, before: datetime) -> list[Partition]:
     """
-    The partitions whose newest event is older than a time, oldest first.
+    The partitions whose newest event is older than a time: shard by shard, and the oldest first.
 
     Args:
         before: an aware time.
+
+    Raises:
+        StoreUnavailableError: no server of a shard answers.
     """
+    with servers(client) as reached:
+        table = reached.table(EVENTS_TABLE)
+        return [one for each in reached.one_of_each for one in partitions_of(each, table, before=before)]
+
+
+def partitions_of(server: Server, table: str, *, before: datetime) -> list[Partition]:
+    """The same, of one server."""
+    client = server.client
     found = client.query(
         "SELECT _partition_id, count(), min(Timestamp), max(Timestamp) "  # noqa: S608 - quoted
         f"FROM {quoted(table)} GROUP BY _partition_id "
@@ -114,7 +139,9 @@ def partitions(client: Client, *, before: datetime, table: str = EVENTS_TABLE) -
         parameters={"table": table},
     ).result_rows
     on_disk = {str(id_): int(size) for id_, size in sizes}
-    return [Partition(id_, rows, on_disk.get(id_, 0), first, last) for id_, rows, first, last in found]
+    return [
+        Partition(id_, rows, on_disk.get(id_, 0), first, last, server.shard) for id_, rows, first, last in found
+    ]
 
 
 def parts(client: Client, table: str, partition: str) -> Parts:
@@ -127,19 +154,22 @@ def parts(client: Client, table: str, partition: str) -> Parts:
     return tuple((int(rows), str(hash_)) for rows, hash_ in found)
 
 
-def record(client: Client, action: str, archive: Archive) -> None:
+def record(client: Client, action: str, archive: Archive, *, shard: int = 0, parts: Sequence[str] = ()) -> None:
     """
     Note in the database what was done.
 
     Args:
-        action: ``archived``, ``copied`` or ``restored``. :func:`announce` has noted ``begun``.
+        action: ``dropping``, ``archived``, ``copied`` or ``restored``. :func:`announce` has noted ``begun``.
+        shard: of a cluster.
+        parts: that are dropped.
     """
     manifest = archive.manifest
+    more = {"Shard": "{shard:UInt32}", "Parts": "{parts:Array(String)}"} if shard or parts else {}
     client.command(
         f"INSERT INTO {RECORD_TABLE} "
-        "(Action, Partition, Folder, Piece, RowCount, Bytes, Checksum, MinTime, MaxTime) "
+        f"({', '.join(['Action, Partition, Folder, Piece, RowCount, Bytes, Checksum, MinTime, MaxTime', *more])}) "
         "SELECT {action:String}, {partition:String}, {folder:String}, {piece:String}, {rows:UInt64}, "
-        "{bytes:UInt64}, {checksum:String}, {min:String}, {max:String}",
+        f"{', '.join(['{bytes:UInt64}, {checksum:String}, {min:String}, {max:String}', *more.values()])}",
         parameters={
             "action": action,
             "partition": manifest.partition,
@@ -150,6 +180,8 @@ def record(client: Client, action: str, archive: Archive) -> None:
             "checksum": manifest.checksum,
             "min": manifest.min_time,
             "max": manifest.max_time,
+            "shard": shard,
+            "parts": list(parts),
         },
         settings={"async_insert": 0},
     )

@@ -73,11 +73,16 @@ class Mention:
     goes: bool = False
 
 
-def mentions(client: Client, subject: Subject, mode: MentionsMode = "keep") -> list[Mention]:
-    """Count the rows of events that mention the subject, place by place; places without any are left out."""
+def mentions(client: Client, table: str, subject: Subject, mode: MentionsMode = "keep") -> list[Mention]:
+    """
+    Count the rows of events that mention the subject, place by place; places without any are left out.
+
+    Args:
+        table: with the rows of events of this server.
+    """
     exact = exact_places(subject)
     texts = text_places(text_columns(client))
-    found = _counts(client, subject, [*exact.values(), *texts.values()])
+    found = _counts(client, table, subject, [*exact.values(), *texts.values()])
     kinds = [("exact", place) for place in exact] + [("text", place) for place in texts]
     listed = [
         Mention(
@@ -86,9 +91,10 @@ def mentions(client: Client, subject: Subject, mode: MentionsMode = "keep") -> l
         for (how, place), rows in zip(kinds, found, strict=True)
     ]
     listed += [
-        Mention("text", f"Attributes.{name}", rows, mode == "text") for name, rows in _attributes(client, subject)
+        Mention("text", f"Attributes.{name}", rows, mode == "text")
+        for name, rows in _attributes(client, table, subject)
     ]
-    listed += _neighbours(client, subject)
+    listed += _neighbours(client, table, subject)
     return [mention for mention in listed if mention.rows]
 
 
@@ -156,30 +162,30 @@ def _others(subject: Subject) -> str:
     return f"NOT ({subject.own}) AND {subject.within}"
 
 
-def _counts(client: Client, subject: Subject, conditions: list[str]) -> list[int]:
+def _counts(client: Client, table: str, subject: Subject, conditions: list[str]) -> list[int]:
     counts = ", ".join(f"countIf({condition})" for condition in conditions)
-    sql = f"SELECT {counts} FROM {EVENTS_TABLE} WHERE {_others(subject)}"  # noqa: S608 - values are parameters
+    sql = f"SELECT {counts} FROM {table} WHERE {_others(subject)}"  # noqa: S608 - values are parameters
     return [int(n) for n in client.query(sql, parameters=subject.parameters, settings=UNLOGGED).result_rows[0]]
 
 
-def _attributes(client: Client, subject: Subject) -> list[tuple[str, int]]:
+def _attributes(client: Client, table: str, subject: Subject) -> list[tuple[str, int]]:
     names = f"mapKeys(mapFilter((name, value) -> {_ATTRIBUTE}, CAST(Attributes, 'Map(String, String)')))"
     sql = (
-        f"SELECT arrayJoin({names}) AS attribute, count() FROM {EVENTS_TABLE} "  # noqa: S608 - parameters
+        f"SELECT arrayJoin({names}) AS attribute, count() FROM {table} "  # noqa: S608 - parameters
         f"WHERE {_others(subject)} GROUP BY attribute ORDER BY attribute"
     )
     rows = client.query(sql, parameters=subject.parameters, settings=UNLOGGED).result_rows
     return [(name, rows) for name, rows in rows]
 
 
-def _neighbours(client: Client, subject: Subject) -> list[Mention]:
+def _neighbours(client: Client, table: str, subject: Subject) -> list[Mention]:
     """Not of a tenant: its neighbours are whatever shares a service."""
     if subject.kind == "tenant":
         return []
-    own = f"FROM {EVENTS_TABLE} WHERE {subject.own}"
+    own = f"FROM {table} WHERE {subject.own}"
     counts = ", ".join(
         f"countIf({column} != '' AND {column} IN (SELECT {column} {own}))" for column in _NEIGHBOURS.values()
     )
-    sql = f"SELECT {counts} FROM {EVENTS_TABLE} WHERE {_others(subject)}"  # noqa: S608 - values are parameters
+    sql = f"SELECT {counts} FROM {table} WHERE {_others(subject)}"  # noqa: S608 - values are parameters
     found = client.query(sql, parameters=subject.parameters, settings=UNLOGGED).result_rows[0]
     return [Mention("neighbour", place, int(rows)) for place, rows in zip(_NEIGHBOURS, found, strict=True)]

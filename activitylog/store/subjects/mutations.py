@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.exceptions import StoreError
+from activitylog.store.servers import Server
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -28,11 +29,21 @@ _LONGEST_POLL_SECONDS: Final = 2.0
 _CLEANUP_SECONDS: Final = 30.0
 _MANY_PARTITIONS: Final = 10
 _LIFETIME: Final = re.compile(r"old_parts_lifetime = (\d+)")
-_UNFINISHED: Final = """
-SELECT sum(parts_to_do), any(latest_fail_reason), any(mutation_id), count() FROM system.mutations
-WHERE database = currentDatabase() AND table = {table:String} AND position(command, {mark:String}) > 0
-AND NOT is_done AND NOT is_killed
+#: How long a replica may take to hear of a mutation.
+_HEARD_SECONDS: Final = 60.0
+_STATE: Final = """
+SELECT sumIf(parts_to_do, open), anyIf(latest_fail_reason, open), anyIf(mutation_id, open), countIf(open), count()
+FROM (SELECT *, NOT is_done AND NOT is_killed AS open FROM system.mutations
+    WHERE database = currentDatabase() AND table = {table:String} AND position(command, {mark:String}) > 0)
 """
+#: With every mutation. Each replica of a table looks into its own memory for whom it is about: so the text that
+#: Keeper has names nobody.
+_SETTINGS: Final = {
+    "mutations_sync": 0,
+    "log_queries": 0,
+    "allow_nondeterministic_mutations": 1,
+    "mutations_execute_subqueries_on_initiator": 0,
+}
 _INACTIVE: Final = """
 SELECT table, count(), sum(bytes_on_disk), toUnixTimestamp(max(remove_time)) FROM system.parts
 WHERE database = currentDatabase() AND has({tables:Array(String)}, table) AND NOT active AND rows > 0
@@ -52,16 +63,18 @@ class Inactive:
     Attributes:
         bytes: on disk.
         until: Unix time in seconds at which the last of them is due; the engine looks about once a minute.
+        server: of a cluster.
     """
 
     table: str
     parts: int
     bytes: int
     until: int
+    server: str = ""
 
 
 def rewrite(
-    client: Client,
+    replicas: Sequence[Server],
     table: str,
     command: str,
     parameters: Mapping[str, str] | None = None,
@@ -70,37 +83,46 @@ def rewrite(
     progress: Progress | None = None,
 ) -> None:
     """
-    Run a mutation to its end.
+    Run a mutation to its end, on all replicas of a table.
 
     Args:
+        replicas: the servers that have the table. The first one is given the statement.
         command: what follows ``ALTER TABLE name``. It stays in the list of mutations, its parameters written out.
         parameters: of the command.
         mark: a text of the command that no other one has.
         progress: told while it runs.
 
     Raises:
-        StoreError: the engine cannot do it; it keeps trying.
+        StoreError: the engine cannot do it, and keeps trying; or a replica does not hear of it.
         clickhouse_connect.driver.exceptions.DatabaseError: the statement is refused.
     """
-    client.command(
-        f"ALTER TABLE {table} {command}",
-        parameters=dict(parameters or {}),
-        settings={"mutations_sync": 0, "log_queries": 0},
+    replicas[0].client.command(
+        f"ALTER TABLE {table} {command}", parameters=dict(parameters or {}), settings=_SETTINGS
     )
-    _wait(client, table, mark, progress)
+    for replica in replicas:
+        _wait(replica, table, mark, progress)
 
 
-def _wait(client: Client, table: str, mark: str, progress: Progress | None) -> None:
+def _wait(replica: Server, table: str, mark: str, progress: Progress | None) -> None:
+    client = replica.client
+    deadline = time.monotonic() + _HEARD_SECONDS
     nudged = lifetimes(client, [table]).get(table) == 0
     pause = _SHORTEST_POLL_SECONDS
     while True:
-        rows = client.query(_UNFINISHED, parameters={"table": table, "mark": mark}).result_rows
-        parts, reason, name, unfinished = rows[0]
-        if not unfinished:
+        rows = client.query(_STATE, parameters={"table": table, "mark": mark}).result_rows
+        parts, reason, name, unfinished, known = rows[0]
+        if known and not unfinished:
             return
-        if reason:
+        if not known and time.monotonic() > deadline:
             raise StoreError(
-                f"The mutation {name} of {table} fails: {str(reason).partition('(version')[0].strip()[:300]}.",
+                f"{replica.name or 'The server'} does not take over a mutation of {table}; its rows may be there.",
+                hint="See system.replicas there (activitylog doctor); then run this again.",
+            )
+        if reason:
+            where = replica.name and f" on {replica.name}"
+            raise StoreError(
+                f"The mutation {name} of {table}{where} fails: "
+                f"{str(reason).partition('(version')[0].strip()[:300]}.",
                 hint="It stays and is tried again; remove the cause, then run this again. "
                 f"To give it up: KILL MUTATION WHERE table = '{table}' AND mutation_id = '{name}'.",
             )
@@ -114,7 +136,7 @@ def _wait(client: Client, table: str, mark: str, progress: Progress | None) -> N
 
 
 def apply_deleted_mask(
-    client: Client, table: str, partitions: Sequence[str], *, progress: Progress | None = None
+    replicas: Sequence[Server], table: str, partitions: Sequence[str], *, progress: Progress | None = None
 ) -> None:
     """
     Remove rows from disk that a lightweight ``DELETE`` has only marked: ``ALTER TABLE ... DELETE`` does not see
@@ -127,7 +149,7 @@ def apply_deleted_mask(
     # One mutation goes over all parts in about the time of some that go over one partition each.
     for place in places if len(places) < _MANY_PARTITIONS else [""]:
         mark = f"APPLY DELETED MASK{place}"
-        rewrite(client, table, mark, mark=mark, progress=progress)
+        rewrite(replicas, table, mark, mark=mark, progress=progress)
 
 
 def _partition(partition: str) -> str:
@@ -136,11 +158,15 @@ def _partition(partition: str) -> str:
     return partition
 
 
-def inactive(client: Client, tables: Sequence[str]) -> list[Inactive]:
-    """The old parts of the tables that are still on disk."""
+def inactive(server: Server, tables: Sequence[str]) -> list[Inactive]:
+    """The old parts of the tables that are still on a server's disk."""
+    client = server.client
     lifetime = lifetimes(client, tables)
     rows = client.query(_INACTIVE, parameters={"tables": list(tables)}).result_rows
-    return [Inactive(table, int(n), int(size), int(at) + lifetime.get(table, 0)) for table, n, size, at in rows]
+    return [
+        Inactive(table, int(n), int(size), int(at) + lifetime.get(table, 0), server.name)
+        for table, n, size, at in rows
+    ]
 
 
 def lifetimes(client: Client, tables: Sequence[str]) -> dict[str, int]:
@@ -150,7 +176,7 @@ def lifetimes(client: Client, tables: Sequence[str]) -> dict[str, int]:
     return {name: int(value[1] if isinstance(value, re.Match) else value) for name, value in found.items()}
 
 
-def remove_inactive(client: Client, tables: Sequence[str]) -> list[Inactive]:
+def remove_inactive(server: Server, tables: Sequence[str]) -> list[Inactive]:
     """
     Have old parts removed that are due at once, and wait for it.
 
@@ -160,12 +186,13 @@ def remove_inactive(client: Client, tables: Sequence[str]) -> list[Inactive]:
     Returns:
         What is still there.
     """
+    client = server.client
     due = [table for table, seconds in lifetimes(client, tables).items() if seconds == 0]
     deadline = time.monotonic() + _CLEANUP_SECONDS
     pause = _SHORTEST_POLL_SECONDS
-    while inactive(client, due) and time.monotonic() < deadline:
+    while inactive(server, due) and time.monotonic() < deadline:
         for table in due:
             client.command(f"SYSTEM START CLEANUP {table}")
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
-    return inactive(client, tables)
+    return inactive(server, tables)

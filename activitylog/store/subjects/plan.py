@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from activitylog.exceptions import SchemaError, StoreError
+from activitylog.store.archive.dropping import begun
+from activitylog.store.archive.table import RECORD_TABLE
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.migrations import pending
+from activitylog.store.servers import Server, Servers, catch_up, servers
 from activitylog.store.subjects.archives import ArchiveFound, find_in_archives, folders
 from activitylog.store.subjects.mentions import (
     UNLOGGED,
@@ -105,22 +108,24 @@ def plan(client: Client, subject: Subject, *, mode: MentionsMode = "keep", archi
     Raises:
         SchemaError: the database lacks steps of the schema.
         ArchiveError: an archive cannot be read.
-        StoreError: the tables are on a cluster, or partitions are on their way to an archive or back.
+        StoreUnavailableError: a server of the cluster does not answer.
+        StoreError: partitions are on their way to an archive or back.
     """
     _check_schema(client)
-    _check_tables(client)
-    reached, missing = folders(client, archives)
-    tables = TABLES[subject.kind]
-    return Plan(
-        subject,
-        mode,
-        tuple(part for table in tables for part in find(client, table, subject, mode)),
-        tuple(mentions(client, subject, mode)),
-        _other_types(client, subject),
-        tuple(find_in_archives(reached, subject, mode)),
-        tuple(missing),
-        tables,
-    )
+    with servers(client, all_replicas=True) as reached:
+        check_between(reached)
+        here, missing = folders(client, archives)
+        tables = TABLES[subject.kind]
+        return Plan(
+            subject,
+            mode,
+            tuple(part for table in tables for part in find(reached, table, subject, mode)),
+            tuple(all_mentions(reached, subject, mode)),
+            _other_types(reached, subject),
+            tuple(find_in_archives(here, subject, mode)),
+            tuple(missing),
+            tables,
+        )
 
 
 def _check_schema(client: Client) -> None:
@@ -131,43 +136,82 @@ def _check_schema(client: Client) -> None:
         )
 
 
-def _check_tables(client: Client) -> None:
-    sql = "SELECT name, engine FROM system.tables WHERE database = currentDatabase()"
-    engines = {str(name): str(engine) for name, engine in client.query(sql).result_rows}
-    if engines.get(EVENTS_TABLE) == "Distributed":
-        raise StoreError(
-            f"{EVENTS_TABLE} is spread over a cluster.",
-            hint="This command works on the tables of one server. "
-            "On a cluster run ALTER TABLE ..._local ON CLUSTER ... DELETE by hand.",
-        )
-    check_between(client)
-
-
-def check_between(client: Client) -> None:
+def check_between(reached: Servers) -> None:
     """
-    Make sure that no partition is between the table and a file.
+    Make sure that no partition is between the table and a file, on any server.
 
     Raises:
         StoreError: one is.
     """
-    for table in _BETWEEN:
-        if client.command(f"EXISTS TABLE {table}") and client.command(f"SELECT count() FROM {table}"):  # noqa: S608 - our name
-            raise StoreError(
-                f"The table {table} has rows: partitions are on their way to an archive or back.",
-                hint="Let that run end, or start it again if it was killed; then run this again.",
-            )
+    for server in reached.every:
+        for table in _BETWEEN:
+            if server.client.command(f"EXISTS TABLE {table}") and server.client.command(
+                f"SELECT count() FROM {table}"  # noqa: S608 - our name
+            ):
+                raise StoreError(
+                    f"The table {table} has rows{server.name and f' on {server.name}'}: partitions are on "
+                    "their way to an archive or back.",
+                    hint="Let that run end, or start it again if it was killed; then run this again.",
+                )
+    first = reached.every[0]
+    catch_up(first, [RECORD_TABLE])
+    for one in begun(first.client):
+        raise StoreError(
+            f"The partition {one.partition} is on its way to the archive {one.piece} in {one.folder}.",
+            hint="Let that run end, or start it again if it was killed; then run this again.",
+        )
 
 
-def find(client: Client, table: str, subject: Subject, mode: MentionsMode) -> list[Found]:
-    """A subject's rows in one of its tables, by partition."""
+def find(reached: Servers, table: str, subject: Subject, mode: MentionsMode) -> list[Found]:
+    """
+    A subject's rows in one of its tables, by partition, over all shards.
+
+    Every replica is asked, after it has fetched what the others have: of a shard the one counts that has most.
+    """
+    found: dict[str, list[Found]] = {}
+    for shard in reached.shards:
+        of_shard: dict[str, Found] = {}
+        for server in shard:
+            for part in _find_on(server, reached.table(table), table, subject, mode):
+                known = of_shard.get(part.partition)
+                of_shard[part.partition] = part if known is None or part.rows > known.rows else known
+        for name, part in of_shard.items():
+            found.setdefault(name, []).append(part)
+    return [_together(found[name]) for name in sorted(found)]
+
+
+def _together(parts: Sequence[Found]) -> Found:
+    """A partition that several shards have."""
+    return replace(
+        parts[0],
+        rows=sum(part.rows for part in parts),
+        hidden=sum(part.hidden for part in parts),
+        first=min(part.first for part in parts),
+        last=max(part.last for part in parts),
+    )
+
+
+def _find_on(server: Server, local: str, table: str, subject: Subject, mode: MentionsMode) -> list[Found]:
     first, last = _TIMES[table]
-    rows = client.query(
+    if server.shard:
+        catch_up(server, [local])
+    rows = server.client.query(
         f"SELECT _partition_id, count(), countIf(_row_exists = 0), min({first})::String, max({last})::String "  # noqa: S608
-        f"FROM {table} WHERE {condition_in(client, table, subject, mode)} GROUP BY 1 ORDER BY 1",
+        f"FROM {local} WHERE {condition_in(server.client, table, subject, mode)} GROUP BY 1 ORDER BY 1",
         parameters=subject.parameters,
         settings=_ALL_ROWS,
     ).result_rows
     return [Found(table, *row) for row in rows]
+
+
+def all_mentions(reached: Servers, subject: Subject, mode: MentionsMode) -> list[Mention]:
+    """Rows of others that mention the subject, over all shards; neighbours are those within a shard."""
+    found: dict[tuple[str, str], Mention] = {}
+    for server in reached.one_of_each:
+        for one in mentions(server.client, reached.table(EVENTS_TABLE), subject, mode):
+            known = found.get((one.how, one.place))
+            found[one.how, one.place] = replace(one, rows=one.rows + known.rows) if known else one
+    return list(found.values())
 
 
 def condition_in(client: Client, table: str, subject: Subject, mode: MentionsMode) -> str:
@@ -175,14 +219,18 @@ def condition_in(client: Client, table: str, subject: Subject, mode: MentionsMod
     return erased_rows(subject, mode, text_columns(client)) if table == EVENTS_TABLE else subject.own
 
 
-def _other_types(client: Client, subject: Subject) -> tuple[tuple[str, int], ...]:
+def _other_types(reached: Servers, subject: Subject) -> tuple[tuple[str, int], ...]:
     if subject.kind == "tenant":
         return ()
     prefix = subject.kind.capitalize()
-    rows = client.query(
-        f"SELECT {prefix}Type, count() FROM {EVENTS_TABLE} WHERE {prefix}Id = {{subject_id:String}} "  # noqa: S608
-        f"AND {prefix}Type != {{subject_type:String}} AND {subject.within} GROUP BY 1 ORDER BY 1",
-        parameters=subject.parameters,
-        settings=UNLOGGED,
-    ).result_rows
-    return tuple((str(name), int(n)) for name, n in rows)
+    counted = Counter[str]()
+    for server in reached.one_of_each:
+        rows = server.client.query(
+            f"SELECT {prefix}Type, count() FROM {reached.table(EVENTS_TABLE)} "  # noqa: S608
+            f"WHERE {prefix}Id = {{subject_id:String}} AND {prefix}Type != {{subject_type:String}} "
+            f"AND {subject.within} GROUP BY 1",
+            parameters=subject.parameters,
+            settings=UNLOGGED,
+        ).result_rows
+        counted.update({str(name): int(n) for name, n in rows})
+    return tuple(sorted(counted.items()))

@@ -6,6 +6,8 @@ DELETE has only marked included; that no mutation is pending; that no old part w
 it will be gone; and that neither the list of mutations, nor the server's query_log, nor (of an embedded store) a
 file beside the column data names it. Column data are compressed; they are read by queries, not byte by byte.
 
+Of a cluster every server is asked, each replica for itself; if one does not answer there is no proof.
+
 It cannot show what is elsewhere: backups, replicas of volumes, detached parts, archives on other machines,
 spools and queues of processes and Collectors (which may still bring rows), and logs of the server as text.
 """
@@ -18,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from activitylog.store.archive.fingerprint import quoted
+from activitylog.store.servers import Server, servers
 from activitylog.store.subjects.archives import ArchiveFound, find_in_archives, folders
-from activitylog.store.subjects.mentions import UNLOGGED, Mention, MentionsMode, mentions
-from activitylog.store.subjects.mutations import Inactive, inactive, remove_inactive
-from activitylog.store.subjects.plan import find
+from activitylog.store.subjects.mentions import UNLOGGED, Mention, MentionsMode
+from activitylog.store.subjects.mutations import Inactive, remove_inactive
+from activitylog.store.subjects.plan import all_mentions, find
 from activitylog.store.subjects.subject import TABLES, Subject
 
 if TYPE_CHECKING:
@@ -124,25 +127,61 @@ def prove(
 
     Raises:
         ArchiveError: an archive cannot be read.
+        StoreUnavailableError: a server of the cluster does not answer: then nobody can say.
     """
     tables = TABLES[subject.kind]
-    reached, missing = folders(client, archives)
-    rows = {table: sum(part.rows for part in find(client, table, subject, mode)) for table in tables}
-    remove_inactive(client, tables)
-    mutations = client.query(_MUTATIONS).result_rows
+    here, missing = folders(client, archives)
+    with servers(client, all_replicas=True) as reached:
+        rows = {table: sum(part.rows for part in find(reached, table, subject, mode)) for table in tables}
+        local = [reached.table(table) for table in tables]
+        seen = [_see(server, subject, local) for server in reached.every]
+        mentioned = tuple(all_mentions(reached, subject, mode))
     return Proof(
         rows=rows,
-        archives=tuple(find_in_archives(reached, subject, mode)),
+        archives=tuple(find_in_archives(here, subject, mode)),
         missing=tuple(missing),
-        pending=tuple(f"{row[0]} {row[1]}" for row in mutations if row[0] in tables and not row[3] and not row[4]),
-        inactive=tuple(inactive(client, tables)),
-        detached=int(client.query(_DETACHED, parameters={"tables": list(tables)}).result_rows[0][0]),
-        mutations=tuple(f"{row[0]} {row[1]}" for row in mutations if _names(row[2], subject)),
-        logged=_logged(client, subject),
+        pending=tuple(one for server in seen for one in server.pending),
+        inactive=tuple(one for server in seen for one in server.inactive),
+        detached=sum(server.detached for server in seen),
+        mutations=tuple(one for server in seen for one in server.mutations),
+        logged=_sum([server.logged for server in seen]),
         files=None if folder is None else tuple(_naming_files(folder, subject.id)),
-        mentions=tuple(mentions(client, subject, mode)),
-        beside=_beside(client, subject, tables),
+        mentions=mentioned,
+        beside={table: rows for server in seen for table, rows in server.beside.items()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was found on one server, as in :class:`Proof`; of a cluster with the server's name."""
+
+    pending: Sequence[str]
+    inactive: Sequence[Inactive]
+    detached: int
+    mutations: Sequence[str]
+    logged: int | None
+    beside: Mapping[str, int]
+
+
+def _see(server: Server, subject: Subject, tables: Sequence[str]) -> _Seen:
+    client, where = server.client, server.name and f" on {server.name}"
+    left = remove_inactive(server, tables)
+    mutations = client.query(_MUTATIONS).result_rows
+    unfinished = [row for row in mutations if row[0] in tables and not row[3] and not row[4]]
+    return _Seen(
+        pending=[f"{row[0]} {row[1]}{where}" for row in unfinished],
+        inactive=left,
+        detached=int(client.query(_DETACHED, parameters={"tables": list(tables)}).result_rows[0][0]),
+        mutations=[f"{row[0]} {row[1]}{where}" for row in mutations if _names(row[2], subject)],
+        logged=_logged(client, subject),
+        beside={f"{table}{where}": rows for table, rows in _beside(client, subject, tables).items()},
+    )
+
+
+def _sum(counted: Sequence[int | None]) -> int | None:
+    """None where one of them is: then it was not looked everywhere."""
+    known = [one for one in counted if one is not None]
+    return sum(known) if len(known) == len(counted) else None
 
 
 def _beside(client: Client, subject: Subject, tables: Sequence[str]) -> dict[str, int]:

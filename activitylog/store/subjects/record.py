@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from activitylog._version import __version__
 from activitylog.exceptions import ConfigurationError
+from activitylog.store.servers import Servers
 from activitylog.store.subjects.mutations import remove_inactive, rewrite
 from activitylog.store.subjects.subject import Kind, Subject
 
@@ -133,24 +134,28 @@ def begin(client: Client, subject: Subject, found: Erasure | None, **facts: Any)
     return _merged(found, begun) if found else begun
 
 
-def finish(client: Client, begun: Erasure) -> Erasure:
-    """Record that an erasure is finished, and forget by what it could be recognised."""
+def finish(reached: Servers, begun: Erasure) -> Erasure:
+    """Record that an erasure is finished, and forget on all servers by what it could be recognised."""
     now = _now()
     finished = replace(begun, state="finished", finished_at=now)
-    _insert(client, finished, now, "", "")
-    mark = f"Erasure = '{begun.id}'"
-    rewrite(client, ERASURES_TABLE, f"DELETE WHERE {mark} AND State = 'begun'", mark=mark)
-    remove_inactive(client, [ERASURES_TABLE])
+    _insert(reached.every[0].client, finished, now, "", "")
+    _forget(reached, begun.id)
+    for server in reached.every:
+        remove_inactive(server, [ERASURES_TABLE])
     return finished
 
 
-def forget_beginnings(client: Client) -> None:
+def forget_beginnings(reached: Servers) -> None:
     """Delete beginnings of finished erasures that a crash has left."""
-    rows = _rows(client)
+    rows = _rows(reached.every[0].client)
     done = {row["Erasure"] for row in rows if row["State"] == "finished"}
     for left in {row["Erasure"] for row in rows if row["State"] == "begun"} & done:
-        mark = f"Erasure = '{left}'"
-        rewrite(client, ERASURES_TABLE, f"DELETE WHERE {mark} AND State = 'begun'", mark=mark)
+        _forget(reached, left)
+
+
+def _forget(reached: Servers, erasure: uuid.UUID) -> None:
+    mark = f"Erasure = '{erasure}'"
+    rewrite(reached.every, ERASURES_TABLE, f"DELETE WHERE {mark} AND State = 'begun'", mark=mark)
 
 
 def _now() -> datetime:

@@ -27,6 +27,11 @@ FROM numbers({rows:UInt64})
 """
 
 
+def insertion(table: str) -> str:
+    """The statement that fills a table, with ``{start:String}`` and ``{rows:UInt64}``."""
+    return _FILL.replace("INTO activity_events ", f"INTO {table} ")
+
+
 def fill(client: Any, start: str = "2024-01-30 00:00:00", rows: int = 500) -> None:
     """Insert events: by default 288 of January and 212 of February 2024."""
     client.command(_FILL, parameters={"start": start, "rows": rows})
