@@ -19,9 +19,9 @@ disk and two minutes, five million 8 GB and a quarter of an hour on two cores.
 How it measures: CPU is the whole process's, so compare within a run, on a machine that is busy, too. Inserts are
 batches of ``--batch`` rows with merges stopped, less the cost of reading the staged records; then everything is
 merged into one part a partition, which is what sizes are of. Each question is asked ``--rounds`` times of all
-tables in turn, warm, with the query condition cache off; medians count. A filter by an attribute is asked of the
-peers in two spellings, and the cheaper one counts. Files of many years are partitioned by month in all tables;
-else the peers keep their days.
+tables in turn, warm (read before, functions compiled), with the query condition cache off; medians count. A
+filter by an attribute is asked of the peers in two spellings, and the cheaper one counts. Files of many years are
+partitioned by month in all tables; else the peers keep their days.
 
 :mod:`tests.benchmarks.test_storage` runs all of it on two thousand events. ``RESULTS.md`` has the last figures.
 """
