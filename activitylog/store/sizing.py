@@ -47,13 +47,13 @@ class Load:
     """Copies of each row, each on a server of its own."""
     peak_factor: float = 3.0
     """The busiest hour, as a multiple of the average (assumed)."""
-    bytes_per_event: float = 88.7
-    """On disk, indexes included: 86.6 in the table of events and 2.1 in the roll-ups (measured)."""
+    bytes_per_event: float = 91.2
+    """On disk, indexes included: 89.1 in the table of events and 2.1 in the roll-ups (measured)."""
     wire_bytes_per_event: float = 300.0
     """Compressed, as an insert sends it (assumed; 1,041 before compression)."""
     insert_us_per_event: float = 6.5
     """CPU of an insert with roll-ups: 152,000 to 165,000 events/s a core (measured; by the landing table 11)."""
-    merge_us_per_event: float = 6.0
+    merge_us_per_event: float = 4.0
     """CPU of one merge of a row with its roll-ups: ten parts of 50,000 rows into one (measured)."""
     merge_passes: float = 4.0
     """How often a row is merged before it rests, on every replica (assumed)."""

@@ -26,8 +26,8 @@ class TestSize:
         """One line a question: how many servers, why, how large, how to insert."""
         assert run(schema, ["size", "--events-per-second", "100000"]) == 0
         out = capsys.readouterr().out
-        assert "servers              10 (5 shards x 2 replicas; for disk)" in out
-        assert "disks                197 TB for 138 TB in all copies" in out
+        assert "servers              12 (6 shards x 2 replicas; for disk)" in out
+        assert "disks                203 TB for 142 TB in all copies" in out
         assert "through the Distributed table activity_events: 5/s a shard and table" in out
         assert "cold volume" not in out
 

@@ -35,7 +35,7 @@ class TestDefinitions:
             "Timestamp", "DateTime64(9, 'UTC')", codec="CODEC(GCD, Delta(8), T64('bit'), ZSTD(1))"
         )
         assert columns["Attributes"].type == "Map(LowCardinality(String), String)"
-        assert columns["Attributes"].codec == "CODEC(ZSTD(7))"
+        assert columns["Attributes"].codec == "CODEC(ZSTD(3))"
         assert columns["Outcome"] == ColumnDefinition(
             "Outcome", "LowCardinality(String)", "DEFAULT", "'success'", "CODEC(ZSTD(1))"
         )

@@ -28,11 +28,11 @@ class TestSize:
     def test_arithmetic(self) -> None:
         """100,000 events a second, by hand."""
         sizing = size(Load(events_per_second=100_000))
-        assert sizing.bytes_per_day == pytest.approx(100_000 * 86_400 * 88.7)  # 766 GB
-        assert sizing.hot_bytes == pytest.approx(766.368e9 * 90 * 2)
-        assert sizing.disk_bytes == pytest.approx(197.1e12, rel=1e-3)  # at 70 % full
-        assert sizing.cores == pytest.approx(300_000 * (6.5 + 2 * 4 * 6.0) / 1e6 / 0.4)  # 40.9
-        assert (sizing.shards, sizing.servers, sizing.decided_by) == (5, 10, "disk")  # 69.0 TB / 0.7 / 20 TB = 4.9
+        assert sizing.bytes_per_day == pytest.approx(100_000 * 86_400 * 91.2)  # 788 GB
+        assert sizing.hot_bytes == pytest.approx(787.968e9 * 90 * 2)
+        assert sizing.disk_bytes == pytest.approx(202.6e12, rel=1e-3)  # at 70 % full
+        assert sizing.cores == pytest.approx(300_000 * (6.5 + 2 * 4 * 4.0) / 1e6 / 0.4)  # 28.9
+        assert (sizing.shards, sizing.servers, sizing.decided_by) == (6, 12, "disk")  # 70.9 TB / 0.7 / 20 TB = 5.1
         assert (sizing.writers, sizing.flush_seconds, sizing.batch_rows, sizing.route) == (
             5,
             1,
@@ -41,11 +41,11 @@ class TestSize:
         )
         assert (sizing.inserts_per_second, sizing.parts_per_second) == (5, 15)
         assert sizing.window_hours == pytest.approx(100_000 / 5 / 3600)  # 5.6
-        assert sizing.keeper_bytes == 100_000 * 3 * 5 * 500
-        assert sizing.keeper_requests_per_second == 5 * 3 * 5 * 20
-        # 300 in, 300 out and in again, 88.7 out and in, on ten servers
-        assert sizing.network_bits_per_second == pytest.approx(300_000 * (300 * 3 + 88.7 * 2) * 8 / 10)
-        assert (sizing.partition_by, sizing.partitions, sizing.bucket_minutes) == ("day", 91, 5)
+        assert sizing.keeper_bytes == 100_000 * 3 * 6 * 500
+        assert sizing.keeper_requests_per_second == 5 * 3 * 6 * 20
+        # 300 in, 300 out and in again, 91.2 out and in, on twelve servers
+        assert sizing.network_bits_per_second == pytest.approx(300_000 * (300 * 3 + 91.2 * 2) * 8 / 12)
+        assert (sizing.partition_by, sizing.partitions, sizing.bucket_minutes) == ("week", 14, 5)
 
     def test_small(self) -> None:
         """A thousand events a second are for one server and its replica."""
@@ -65,7 +65,7 @@ class TestSize:
         assert sizing.route == "local"
         assert sizing.decided_by == "CPU"
         assert sizing.inserts_per_second * sizing.shards * sizing.flush_seconds == pytest.approx(500)
-        assert sizing.cold_bytes == pytest.approx(10_000_000 * 86_400 * 88.7 * 87 * 2)
+        assert sizing.cold_bytes == pytest.approx(10_000_000 * 86_400 * 91.2 * 87 * 2)
 
     @settings(deadline=None)
     @given(LOADS)
