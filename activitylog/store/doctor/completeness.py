@@ -15,6 +15,7 @@ from activitylog.store.doctor.commands import literal, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, ok, plural, warning
 from activitylog.store.doctor.missed import newest_time
+from activitylog.store.subjects.record import ERASURES_TABLE
 from activitylog.store.watch.asking import COUNTERS_TABLE, Database, quoted
 
 _SHOWN: Final = 10
@@ -111,11 +112,18 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """Producers that were looked at, and those with gaps, the largest first."""
+    """
+    Producers that were looked at, and those with gaps, the largest first.
+
+    Attributes:
+        since: the day that was looked at begins here.
+        erased: rows of events that were erased since then; of any day.
+    """
 
     producers: int
     gaps: tuple[Gap, ...]
     since: datetime
+    erased: int
 
 
 def ask_sequences(examined: Examined) -> Sequences:
@@ -138,7 +146,20 @@ def ask_sequences(examined: Examined) -> Sequences:
     )
     open_rows = [row for row in rows if row["last"] - row["first"] + 1 > row["seen"]]
     gaps = [gap for row in open_rows[:100] if (gap := _gap(examined, table, row, since)).missing > 0]
-    return Sequences(len(rows), tuple(sorted(gaps, key=lambda gap: -gap.missing)), since)
+    erased = _erased(examined.database, since) if gaps else 0
+    return Sequences(len(rows), tuple(sorted(gaps, key=lambda gap: -gap.missing)), since, erased)
+
+
+def _erased(database: Database, since: datetime) -> int:
+    if not database.holds(ERASURES_TABLE):
+        return 0
+    return int(
+        database.row(
+            f"SELECT sum(TableRows[{literal(EVENTS_TABLE)}]) AS rows FROM {ERASURES_TABLE} "
+            "WHERE State = 'finished' AND At >= {since:DateTime64(9, 'UTC')}",
+            since=since,
+        )["rows"]
+    )
 
 
 def _gap(examined: Examined, table: str, row: dict[str, Any], since: datetime) -> Gap:
@@ -168,6 +189,7 @@ def judge_sequences(found: Sequences) -> Verdict:
         return ok(f"no gaps ({plural(found.producers, 'producer')} since {found.since:%Y-%m-%d %H:%M} UTC)")
     first = found.gaps[0]
     missing = sum(gap.missing for gap in found.gaps)
+    gone = f"{plural(found.erased, 'row was', 'rows were')} erased since then: numbers are missing for good"
     return warning(
         f"{plural(missing, 'event is', 'events are')} missing by the sequence numbers of "
         f"{plural(len(found.gaps), 'producer')}",
@@ -175,6 +197,7 @@ def judge_sequences(found: Sequences) -> Verdict:
             f"producer {gap.producer}: {gap.missing:,} of the numbers {gap.first:,} to {gap.last:,}"
             for gap in found.gaps[:_SHOWN]
         ),
+        *([gone] if found.erased else []),
         do=(
             reading(
                 "SELECT before + 1 AS missing_from, Seq - 1 AS missing_to, Timestamp AS until FROM (SELECT Seq, "

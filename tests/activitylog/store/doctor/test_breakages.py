@@ -442,6 +442,19 @@ class TestCompleteness:
         assert finding.details == ("producer bb: 3 of the numbers 1 to 13",)
         assert [row[:2] for row in store.query(_sql(finding.do[0])).result_rows] == [(8, 10)]
 
+    def test_erased_numbers(self, store: Any, problems: Any) -> None:
+        """Whoever erased somebody is told so where the numbers are missed."""
+        insert(store, "Timestamp, EventName, Producer, Seq", f"{NOW}, 'a', 'bb', number * 2 + 1", 2)
+        for state, at in (("begun", "now64(3)"), ("finished", "now64(3)"), ("finished", "now64(3) - 3 * 86400")):
+            store.command(
+                f"INSERT INTO activity_erasures (State, At, TableRows) SELECT '{state}', {at}, "
+                "map('activity_events', 1, 'activity_events_actor_daily', 5)"
+            )
+        assert only(problems(store), "sequences").details == (
+            "producer bb: 1 of the numbers 1 to 3",
+            "1 row was erased since then: numbers are missing for good",
+        )
+
     def test_numbers_elsewhere_are_no_gap(self, store: Any, problems: Any) -> None:
         """A number that counters have, or an event of another day, is not missing."""
         insert(store, "Timestamp, EventName, Producer, Seq", f"{NOW}, 'a', 'cc', number * 2 + 1", 3)
