@@ -69,9 +69,9 @@ def _create_views(client: Client, database: str) -> None:
     client.database = database
     columns = ", ".join(f"{_expression(field)} AS {field.column}" for field in _fields())
     client.command(
-        f"CREATE OR REPLACE VIEW {EVENTS_TABLE} AS SELECT Timestamp, _partition_id, EventName, {columns}, TraceId, "
-        "SpanId, SeverityText, SeverityNumber, ServiceName, Body, Body AS BodyTemplate, LogAttributes AS Attributes, "
-        "LogAttributes, ResourceAttributes FROM otel_logs"
+        f"CREATE OR REPLACE VIEW {EVENTS_TABLE} AS SELECT Timestamp, _partition_id, EventName, {columns}, "
+        "TraceId, SpanId, SeverityText, SeverityNumber, ServiceName, Body, Body AS BodyTemplate, "
+        "LogAttributes AS Attributes, LogAttributes, ResourceAttributes FROM otel_logs"
     )
     for rollup in _ROLLUPS:
         head = f"CREATE MATERIALIZED VIEW IF NOT EXISTS {rollup}_mv TO {rollup} AS"
