@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from activitylog.exceptions import ArchiveError, StoreUnavailableError
-from activitylog.store.archive import Outcome, archives, open_archives, partitions, restore, verify
+from activitylog.store.archive import Outcome, archives, attach, partitions, restore, verify
 from activitylog.store.archive.dropping import MixedError, drop_parts
 from tests.activitylog.store.archive.conftest import NEW_YEAR, archive, events, insertion
 from tests.activitylog.store.cluster_of_four import Four, KilledError, killed_after
@@ -51,7 +51,7 @@ def sound(folder: Path) -> bool:
 class TestThereAndBack:
     """Out of all shards, and into them again."""
 
-    def test_round(self, cluster: Four, tmp_path: Path) -> None:
+    def test_round(self, cluster: Four, tmp_path: Path, chdb_client: Any) -> None:
         """Every row leaves every replica, is in one file, and comes back to its shard; roll-ups never notice."""
         fill(cluster)
         before = {name: events(client, LOCAL) for name, client in cluster.clients.items()}
@@ -68,9 +68,8 @@ class TestThereAndBack:
         assert [piece.manifest.shard for piece in archives(tmp_path / "to")] == [1, 2, 1, 2]
         assert {piece.manifest.table for piece in archives(tmp_path / "to")} == {"activity_events"}
         assert sound(tmp_path / "to")
-        client = open_archives(tmp_path / "to")
-        assert int(str(client.command("SELECT count() FROM archive"))) == 600
-        client.close()
+        attach(chdb_client, archives(tmp_path / "to"))
+        assert int(str(chdb_client.command("SELECT count() FROM archive"))) == 600
 
         for _ in range(2):  # a replicated table remembers what it has taken
             restore_all(cluster, tmp_path / "to")

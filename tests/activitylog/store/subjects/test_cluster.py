@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from activitylog.exceptions import StoreError, StoreUnavailableError
-from activitylog.store.archive import archives, open_archives
+from activitylog.store.archive import archives, attach
 from activitylog.store.subjects.erase import erase
 from activitylog.store.subjects.plan import plan
 from activitylog.store.subjects.proof import prove
@@ -65,7 +65,7 @@ def named_in_mutations(cluster: Four) -> int:
 class TestErase:
     """From every replica of every shard."""
 
-    def test_gone_from_all(self, cluster: Four, tmp_path: Path) -> None:
+    def test_gone_from_all(self, cluster: Four, tmp_path: Path, chdb_client: Any) -> None:
         """Rows, roll-ups and archives; others keep theirs; the record is everywhere, and nobody is named."""
         fill(cluster)
         archive(cluster.clients["s1a"], tmp_path / "to", keep=True)
@@ -93,12 +93,11 @@ class TestErase:
             assert client.query("SELECT Salt, Digest FROM activity_erasures").result_rows == [("", "")]
             assert client.command("SELECT count() FROM activity_erasing") == 0
         assert named_in_mutations(cluster) == 0
-        opened = open_archives(tmp_path / "to")
-        assert opened.command("SELECT count() FROM archive") == sum(
+        attach(chdb_client, archives(tmp_path / "to"))
+        assert chdb_client.command("SELECT count() FROM archive") == sum(
             p.manifest.rows for p in archives(tmp_path / "to")
         )
-        assert opened.command(f"SELECT count() FROM archive WHERE ActorId = '{ANN.id}'") == 0
-        opened.close()
+        assert chdb_client.command(f"SELECT count() FROM archive WHERE ActorId = '{ANN.id}'") == 0
 
     def test_nothing_of_her_in_keeper_or_on_disk(self, cluster: Four, keeper: Keeper) -> None:
         """Beside column data no file of the engine, and no file of Keeper's, has her name after it."""
