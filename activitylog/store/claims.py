@@ -238,6 +238,7 @@ class Hold:
         try:
             self._write(0)
         except Exception:
+            # The error that ended the block is the one to tell; a claim that is not given back expires.
             if error is None:
                 raise
 

@@ -2,7 +2,8 @@
 Archives: partitions of the table of events as Parquet files, and the way back.
 
     manifest -> fingerprint, file_engine -> reading -> verify, rewrite, view
-                                         -> table, presence, side_table, export -> create, restore
+                                         -> table, presence, side_table, export -> restore
+                                                           dropping -> leaving, export -> create
 
 ``manifest`` has the format, ``create`` says in which order rows leave the table and why.
 """

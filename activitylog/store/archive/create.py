@@ -15,7 +15,7 @@ The order, for one partition, and why it is this one:
 6. The record is written, and the partition is dropped in the table beside.
 
 Of a cluster each shard is archived for itself, from one server of it that has all rows. There, and wherever a
-table is replicated, steps 4 to 6 are others: see ``dropping``.
+table is replicated, steps 4 to 6 are others: see ``leaving``.
 
 Exporting from the table beside (moving first) would need no second look, but would hide the rows from queries for
 as long as the export takes; here it is the time of two short statements. A run that is killed leaves a piece
@@ -27,7 +27,7 @@ Roll-ups and counters stay as they are: they outlive the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,10 +37,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from activitylog._version import __version__
 from activitylog.exceptions import ArchiveError
 from activitylog.store.archive import side_table
-from activitylog.store.archive.dropping import MixedError, begun, drop_parts, part_names, synchronise
 from activitylog.store.archive.export import ROWS_PER_FILE, write_partition
-from activitylog.store.archive.file_engine import FileEngine, file_engine
-from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_parts, of_table, row_hash
+from activitylog.store.archive.file_engine import file_engine
+from activitylog.store.archive.fingerprint import Fingerprint, of_partition, of_table, row_hash
+from activitylog.store.archive.leaving import Changed, Run, recover, take_out
 from activitylog.store.archive.lock import locked
 from activitylog.store.archive.manifest import (
     MANIFEST,
@@ -61,11 +61,9 @@ from activitylog.store.archive.manifest import (
 )
 from activitylog.store.archive.presence import presence
 from activitylog.store.archive.reading import of_file, source
-from activitylog.store.archive.side_table import ARCHIVING
 from activitylog.store.archive.table import (
     Partition,
     Parts,
-    Table,
     announce,
     describe,
     partitions_of,
@@ -74,7 +72,7 @@ from activitylog.store.archive.table import (
 )
 from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.migrations import MIGRATIONS_TABLE
-from activitylog.store.servers import Server, servers
+from activitylog.store.servers import servers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -111,36 +109,6 @@ class Outcome:
     written: bool = False
     reason: str = ""
     shard: int = 0
-
-
-class _Changed(Exception):  # noqa: N818 - no error: it begins again
-    """Rows came while the partition was archived."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """
-    What all partitions of a shard share.
-
-    Attributes:
-        elsewhere: other shards, which have the rows of their pieces themselves.
-    """
-
-    server: Server
-    elsewhere: frozenset[int]
-    engine: FileEngine
-    folder: Path
-    table: Table
-    rows_per_file: int
-    progress: Callable[[Partition, int], None]
-
-    @property
-    def client(self) -> Client:
-        return self.server.client
-
-    @property
-    def shard(self) -> int:
-        return self.server.shard
 
 
 def create(
@@ -183,64 +151,22 @@ def create(
         with locked(folder), file_engine() as engine:
             shards = frozenset(server.shard for server in reached.one_of_each)
             runs = [
-                _Run(server, shards - {server.shard}, engine, folder, table, rows_per_file, progress)
+                Run(server, shards - {server.shard}, engine, folder, table, rows_per_file, progress)
                 for server, table in described
             ]
             for run in runs:
-                _recover(run, force=take_over)
+                recover(run, force=take_over)
             for run in runs:
                 yield from _archive_all(run, before, keep)
 
 
-def _archive_all(run: _Run, before: datetime, keep: bool) -> Iterator[Outcome]:
+def _archive_all(run: Run, before: datetime, keep: bool) -> Iterator[Outcome]:
     for partition in partitions_of(run.server, run.table.name, before=before):
         announce(run.client, run.folder)
         try:
             yield _archive(run, partition, keep)
         except ArchiveError as error:
             yield Outcome(partition.id, "failed", reason=str(error), shard=run.shard)
-
-
-def _recover(run: _Run, *, force: bool) -> None:
-    """Bring to an end what a killed run left between the table and the archive."""
-    if not run.table.replicated:
-        side_table.recover(run.client, run.table, run.folder, force=force)
-        return
-    synchronise(run.server, run.table.name)
-    for one in begun(run.client):
-        if (one.folder, one.shard) != (str(run.folder), run.shard):
-            continue
-        pieces = [piece for piece in pieces_of(run.folder, one.partition) if piece.name == one.piece]
-        if pieces and pieces[0].manifest.checksum == one.checksum:
-            _finish(run, pieces, one.partition, one.parts)
-
-
-def _finish(run: _Run, pieces: Sequence[Archive], partition: str, names: Sequence[str]) -> bool:
-    """
-    Drop the parts that hold the rows of some pieces.
-
-    Returns:
-        Whether that was done; not, and nothing was dropped, if rows that came later are in a part with them.
-
-    Raises:
-        ArchiveError: they are, and some were dropped before.
-    """
-    try:
-        drop_parts(run.client, run.table.name, partition, names)
-    except MixedError as mixed:
-        if any(presence(run.client, run.engine, run.table.name, piece) != "all" for piece in pieces):
-            raise ArchiveError(
-                f"The part {mixed.part} of {run.table.name} has rows that are archived, and some that came later; "
-                "the other archived rows were dropped before.",
-                hint=f"Nothing is lost. Move {pieces[0].path} away, restore it with --into beside, insert from "
-                f"there what {run.table.name} lacks, and archive again.",
-            ) from mixed
-        action = "copied"
-    else:
-        action = "archived"
-    for piece in pieces:
-        record(run.client, action, piece, shard=run.shard)
-    return action == "archived"
 
 
 def _make(folder: Path) -> None:
@@ -250,11 +176,11 @@ def _make(folder: Path) -> None:
         raise ArchiveError(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
 
 
-def _archive(run: _Run, partition: Partition, keep: bool) -> Outcome:
+def _archive(run: Run, partition: Partition, keep: bool) -> Outcome:
     for _ in range(_ATTEMPTS):
         try:
             return _attempt(run, partition, keep)
-        except _Changed:
+        except Changed:
             continue
     raise ArchiveError(
         f"Rows came into the partition {partition.id} each of the {_ATTEMPTS} times that it was being archived.",
@@ -262,7 +188,7 @@ def _archive(run: _Run, partition: Partition, keep: bool) -> Outcome:
     )
 
 
-def _attempt(run: _Run, partition: Partition, keep: bool) -> Outcome:
+def _attempt(run: Run, partition: Partition, keep: bool) -> Outcome:
     before = parts(run.client, run.table.name, partition.id)
     rows = of_partition(run.client, run.table.name, run.table.columns, partition.id)
     held = _pieces_in_table(run, partition.id, rows)
@@ -276,7 +202,6 @@ def _attempt(run: _Run, partition: Partition, keep: bool) -> Outcome:
         piece, before = _write(run, partition, held)
         pieces = [piece]
     if not keep:
-        take_out = _drop_out if run.table.replicated else _take_out
         take_out(run, partition.id, pieces, before)
     elif written:
         record(run.client, "copied", pieces[0], shard=run.shard)
@@ -291,7 +216,7 @@ def _attempt(run: _Run, partition: Partition, keep: bool) -> Outcome:
     )
 
 
-def _pieces_in_table(run: _Run, partition: str, rows: Fingerprint) -> list[Archive]:
+def _pieces_in_table(run: Run, partition: str, rows: Fingerprint) -> list[Archive]:
     """
     The pieces of a partition whose rows the table has: copies, or restored ones.
 
@@ -310,7 +235,7 @@ def _pieces_in_table(run: _Run, partition: str, rows: Fingerprint) -> list[Archi
     return held
 
 
-def _write(run: _Run, partition: Partition, replaced: list[Archive]) -> tuple[Archive, Parts]:
+def _write(run: Run, partition: Partition, replaced: list[Archive]) -> tuple[Archive, Parts]:
     """
     Write a piece in place of those that the table holds, and compare it.
 
@@ -333,7 +258,7 @@ def _write(run: _Run, partition: Partition, replaced: list[Archive]) -> tuple[Ar
         manifest = _manifest(run, partition.id, rows, files)
         if not rows.same_rows(Fingerprint(manifest.rows, manifest.checksum)):
             _check_lossless(run, partition.id, path, files, rows)
-            raise _Changed
+            raise Changed
         for other in replaced:
             _check_replaced(run, other, path, files)
     archive = write(path, manifest)
@@ -342,7 +267,7 @@ def _write(run: _Run, partition: Partition, replaced: list[Archive]) -> tuple[Ar
     return archive, before
 
 
-def _check_replaced(run: _Run, old: Archive, path: Path, files: Iterable[File]) -> None:
+def _check_replaced(run: Run, old: Archive, path: Path, files: Iterable[File]) -> None:
     """
     Make sure that files have every row of a piece that they replace: that the table has them was only sampled.
 
@@ -394,7 +319,7 @@ def _remove_unnamed(path: Path) -> None:
         clear(path)
 
 
-def _manifest(run: _Run, partition: str, rows: Fingerprint, files: list[File]) -> Manifest:
+def _manifest(run: Run, partition: str, rows: Fingerprint, files: list[File]) -> Manifest:
     empty = Manifest(
         table=EVENTS_TABLE,
         partition=partition,
@@ -422,7 +347,7 @@ def _schema_step(client: Client) -> str:
     return f"{found[0][0]:04d}_{found[0][1]}" if found else ""
 
 
-def _check_lossless(run: _Run, partition: str, path: Path, files: list[File], rows: Fingerprint) -> None:
+def _check_lossless(run: Run, partition: str, path: Path, files: list[File], rows: Fingerprint) -> None:
     """
     Files and table differ: did rows come, or is there a column that does not survive the way?
 
@@ -443,36 +368,3 @@ def _check_lossless(run: _Run, partition: str, path: Path, files: list[File], ro
                 f"The column {column.name} ({column.type}) reads differently from Parquet than from the table.",
                 hint="Nothing was dropped. Change its type to one that Parquet has, or leave this table as it is.",
             )
-
-
-def _take_out(run: _Run, partition: str, pieces: list[Archive], before: Parts) -> None:
-    """Steps 4 to 6 of the order above."""
-    client, table = run.client, run.table
-    side_table.create(client, ARCHIVING, table, expires=True)
-    try:
-        side_table.move(client, table.name, ARCHIVING, partition)
-        if parts(client, ARCHIVING, partition) != before:
-            moved = of_partition(client, ARCHIVING, table.columns, partition)
-            if not moved.same_rows(side_table.total(pieces)):
-                side_table.move(client, ARCHIVING, table.name, partition)
-                raise _Changed
-        for piece in pieces:
-            record(client, "archived", piece)
-        side_table.drop_partition(client, ARCHIVING, partition)
-    finally:
-        side_table.drop(client, ARCHIVING)
-
-
-def _drop_out(run: _Run, partition: str, pieces: list[Archive], before: Parts) -> None:
-    """Steps 4 to 6 where the table is replicated."""
-    client, table = run.client, run.table
-    names = part_names(client, table.name, partition)
-    if parts(client, table.name, partition) != before or part_names(client, table.name, partition) != names:
-        names = part_names(client, table.name, partition)
-        there = of_parts(client, table.name, table.columns, partition, names)
-        if not there.same_rows(side_table.total(pieces)):
-            raise _Changed
-    for piece in pieces:
-        record(client, "dropping", piece, shard=run.shard, parts=names)
-    if not _finish(run, pieces, partition, names):
-        raise _Changed

@@ -266,7 +266,7 @@ def archived_as(rows: Fingerprint, columns: tuple[Column, ...], pieces: list[Arc
     return same if same and total(same).same_rows(rows) else []
 
 
-def total(pieces: list[Archive]) -> Fingerprint:
+def total(pieces: Sequence[Archive]) -> Fingerprint:
     """The fingerprint of all rows of some pieces."""
     if not pieces:
         return EMPTY

@@ -7,7 +7,7 @@ tokens and mutations of ClickHouse's own code. chDB lacks three things of a serv
 
 * The address at which replicas fetch parts from this one. Only the server's ``main`` sets it, so the function that
   reads it is replaced in the memory of the engine's process. It is found by its code; another build of chDB may
-  have other code, and then :func:`missing` says so.
+  have other code, see :func:`is_known_build`.
 * What listens at that address: :class:`_Parts` sends the files of a part, in version 4 of the protocol.
 * The queue of ``ON CLUSTER``. Statements are run in every database instead.
 """
@@ -89,16 +89,17 @@ def _address_code() -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def missing() -> str:
-    """What this machine lacks to run the servers; empty when it lacks nothing."""
+def missing_program() -> str:
+    """What this machine lacks to run ZooKeeper; empty when it lacks nothing."""
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             return f"replication for real needs ZooKeeper: there is no {program} on this machine"
-    if _address_code() is None:
-        return (
-            "replication for real needs a function of the engine that this build of chDB has not, or has otherwise"
-        )
     return ""
+
+
+def is_known_build() -> bool:
+    """Whether the engine has the function that is replaced; the next release of chDB may have it otherwise."""
+    return _address_code() is not None
 
 
 class Keeper:

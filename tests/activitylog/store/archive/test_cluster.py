@@ -114,7 +114,7 @@ class TestReplicas:
         self, cluster: Four, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A row that another replica takes while the partition leaves stays; MOVE PARTITION would lose it."""
-        module = import_module("activitylog.store.archive.create")
+        module = import_module("activitylog.store.archive.leaving")
         fill(cluster)
         ours, other = cluster.clients["s1a"], cluster.clients["s1b"]
         finish = module._finish

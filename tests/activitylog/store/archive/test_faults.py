@@ -106,7 +106,7 @@ _ARCHIVING: Final = [
     ("side_table", "create", "after", 1),
     ("side_table", "move", "before", 1),
     ("side_table", "move", "after", 1),
-    ("create", "record", "after", 1),
+    ("leaving", "record", "after", 1),
     ("side_table", "drop_partition", "after", 1),
     ("side_table", "drop", "after", 1),
     ("create", "write", "before", 2),
