@@ -1,0 +1,66 @@
+"""What was decided about one event."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+WEIGHT: Final = "activity.sample.weight"
+RULE: Final = "activity.sample.rule"
+THRESHOLD: Final = "activity.sample.threshold"
+UNIT: Final = "activity.sample.by"
+DRY_RUN: Final = "activity.sample.dry_run"
+
+_MAX_WEIGHT: Final = 1e15
+
+
+class Verdict:
+    """
+    Kept or not, by which rule, and what a kept event then stands for.
+
+    Attributes:
+        rule: name of the rule that took the event; empty when none did.
+        reason: empty when it is kept, else why not: ``drop``, ``sample`` or ``budget``.
+        weight: how many events a kept one stands for by this decision alone.
+        threshold: OpenTelemetry's ``th`` where whole units were decided by it; else empty.
+        by: the unit that was decided as a whole; empty for single events.
+        durable: the rule asks for it to be durable.
+    """
+
+    __slots__ = ("by", "durable", "reason", "rule", "threshold", "weight")
+
+    def __init__(
+        self,
+        rule: str = "",
+        reason: str = "",
+        *,
+        weight: float = 1.0,
+        threshold: str = "",
+        by: str = "",
+        durable: bool = False,
+    ) -> None:
+        self.rule = rule
+        self.reason = reason
+        self.weight = weight
+        self.threshold = threshold
+        self.by = by
+        self.durable = durable
+
+    def __repr__(self) -> str:
+        return f"Verdict(rule={self.rule!r}, reason={self.reason!r}, weight={self.weight!r})"
+
+    def mark(self, event_dict: Any) -> None:
+        """
+        Write to a kept event what it stands for: its weight times this one, and the rule.
+
+        A weight that the event brings along (an earlier stage's) is multiplied if it is a number from 1 up; any
+        other is replaced.
+        """
+        if self.weight != 1.0:
+            earlier = event_dict.get(WEIGHT)
+            known = type(earlier) in (int, float) and 1 <= earlier <= _MAX_WEIGHT
+            event_dict[WEIGHT] = self.weight * earlier if known else self.weight
+        event_dict[RULE] = self.rule
+        if self.threshold:
+            event_dict[THRESHOLD] = self.threshold
+        if self.by:
+            event_dict[UNIT] = self.by
