@@ -42,7 +42,7 @@ class Rule:
     target_per_second: float | None = None
     """Events a second to aim at, over all keys of ``per``: rare keys are kept, frequent ones thinned. No bound."""
     per: str | None = None
-    """The key of ``max_per_second`` (each key has the bound) and ``target_per_second`` (the keys share it): as ``by``,
+    """The key of ``max_per_second`` (each has the bound) and ``target_per_second`` (they share it): as ``by``,
     or ``name`` for the event's name. Without it the rule has one bound, and one share for each event name."""
     first: int = 0
     """So many events of a key are kept, at weight 1, in each window before sampling starts."""
