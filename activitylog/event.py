@@ -28,6 +28,8 @@ EVENT_NAME_RULE: Final = (
     "(letters, digits and '_'; at most 128 characters)"
 )
 MAX_EVENT_NAME_LENGTH: Final = 128
+#: Objects of one event whose ids are kept; more than fit into an event by their number alone.
+MAX_OBJECTS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from activitylog.event import (
     ENTITY_KEYS,
     EVENT_NAME_PATTERN,
     MAX_EVENT_NAME_LENGTH,
+    MAX_OBJECTS,
     OUTCOMES,
     Limits,
 )
@@ -43,8 +44,6 @@ MAX_FLAGS: Final = 16
 
 #: More than an event may have; what is over the limit is then flagged.
 _MAX_REQUEST_ATTRIBUTES: Final = 256
-#: Ids that fit into an event by their number alone.
-_MAX_OBJECTS: Final = 32_768
 #: Before this many nanoseconds (12 January 1970) a time is almost surely given in seconds.
 _EARLIEST: Final = 10**15
 _MAX_STACK_FRAMES: Final = 40
@@ -184,14 +183,14 @@ def _name_objects(event_dict: EventDict) -> None:
     if isinstance(given, (str, Mapping)):
         given = [given]
     try:
-        entities = [reference(item) for item in itertools.islice(given, _MAX_OBJECTS + 1)]
+        entities = [reference(item) for item in itertools.islice(given, MAX_OBJECTS + 1)]
         total = len(given) if hasattr(given, "__len__") else len(entities)
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; flagged
         flag(event_dict, "objects:unreadable")
         return
-    if len(entities) > _MAX_OBJECTS:
+    if len(entities) > MAX_OBJECTS:
         flag(event_dict, "objects:truncated")
-        del entities[_MAX_OBJECTS:]
+        del entities[MAX_OBJECTS:]
     types = {entity.type for entity in entities}
     if len(types) == 1:
         event_dict["activity.object.type"] = types.pop()
@@ -342,10 +341,15 @@ def _check_name(values: dict[str, Any]) -> tuple[str, ...]:
         if len(_good_names) < _MAX_GOOD_NAMES:
             _good_names.add(name)
         return ()
+    values["event"] = stored_name(name)
+    return ("event:name",)
+
+
+def stored_name(name: Any) -> str:
+    """What is stored of a name that is none: a bounded text."""
     repaired: dict[str, Any] = {"event": name}
     sanitize(repaired)
-    values["event"] = str(repaired.get("event") or "unnamed")[:MAX_EVENT_NAME_LENGTH]
-    return ("event:name",)
+    return str(repaired.get("event") or "unnamed")[:MAX_EVENT_NAME_LENGTH]
 
 
 #: Names seen and found right; the bound is for programs that make names out of data.
