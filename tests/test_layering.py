@@ -16,6 +16,7 @@ ACTIVITYLOG = [
     ["_version", "exceptions", "event"],
     ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction", "store_settings"],
     ["sampling"],
+    ["rollup"],
     ["processors", "output", "typed", "setting_values"],
     ["settings"],
     ["provider", "destinations"],
