@@ -96,6 +96,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("activity.sample.weight", "how many events this row stands for", None, "SampleWeight", "Float64", 1.0),
     Field("activity.sample.rule", "the rule that decided", None, "SampleRule"),
     Field("activity.sample.threshold", "OpenTelemetry's consistent threshold (th)"),
+    Field("activity.rollup.last", "of several events in one: the time of the last, ISO 8601 in UTC"),
+    Field("activity.rollup.varied", "of several events in one: names of the attributes that differed"),
     Field("activity.producer", "the process that emitted it", None, "Producer"),
     Field("activity.seq", "its number in that process, dense from 1", None, "Seq", "UInt64", 0),
     Field("activity.counter.event", "of a counter: the name of the events that it counts"),

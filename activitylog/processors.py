@@ -26,7 +26,7 @@ from typing import Any, Final, cast
 from structlog.typing import EventDict, WrappedLogger
 
 from activitylog import context
-from activitylog.entities import Entity, is_user, reference
+from activitylog.entities import Entity, is_user_entity, reference
 from activitylog.event import (
     ATTRIBUTE_OF_KEY,
     DEFAULT_LIMITS,
@@ -156,7 +156,7 @@ _ENTITY_ATTRIBUTES: Final = {role: (f"activity.{role}.type", f"activity.{role}.i
 def _set_entity(role: str, entity: Entity, given: Any, event_dict: EventDict) -> None:
     if not entity.id:
         flag(event_dict, f"{role}:no_id")
-    if role == "actor" and _is_user_entity(entity, given):
+    if role == "actor" and is_user_entity(entity, given):
         event_dict["user.id"] = entity.id
         return
     type_attribute, id_attribute = _ENTITY_ATTRIBUTES[role]
@@ -165,14 +165,6 @@ def _set_entity(role: str, entity: Entity, given: Any, event_dict: EventDict) ->
     event_dict[id_attribute] = entity.id
     if entity.name and role == "object":
         event_dict["activity.object.name"] = entity.name
-
-
-def _is_user_entity(entity: Entity, given: Any) -> bool:
-    if not entity.id:
-        return False
-    return (
-        entity.type in ("", "user") or entity.type.lower() == "user" or (type(given) is not str and is_user(given))
-    )
 
 
 def _name_objects(event_dict: EventDict) -> None:

@@ -13,26 +13,12 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
-from activitylog.exceptions import ConfigurationError
+from activitylog.exceptions import ConfigurationError, shown
 from activitylog.store_settings import parse_store
 from activitylog.url import DestinationURL, parse
 
 #: A comma before a scheme; any other comma belongs to the URL it stands in.
 _BETWEEN_URLS: Final = re.compile(r",(?=\s*[a-z][a-z+]*:)")
-_LONGEST_SHOWN: Final = 80
-
-
-def shown(value: Any) -> str:
-    """A value for a message: short, without URLs, and only the type of what has parts: any may hold a secret."""
-    if not isinstance(value, (str, int, float)):
-        return type(value).__name__
-    if isinstance(value, str) and "://" in value:
-        return "a URL"
-    try:
-        text = repr(value)
-    except ValueError:  # an integer with more digits than Python prints
-        return "a number of thousands of digits"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _urls(value: Any) -> tuple[DestinationURL, ...]:

@@ -31,8 +31,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from activitylog.event import DEFAULT_LIMITS, Limits
-from activitylog.exceptions import ConfigurationError
-from activitylog.setting_values import READERS, shown
+from activitylog.exceptions import ConfigurationError, shown
+from activitylog.setting_values import READERS
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
 

@@ -14,8 +14,10 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 #: place already: rules, redaction and sampling before the processors, integrations above emit.
 ACTIVITYLOG = [
     ["_version", "exceptions", "event"],
-    ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction", "store_settings"],
+    ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings"],
+    ["rules"],
     ["sampling"],
+    ["rollup"],
     ["processors", "output", "typed", "setting_values"],
     ["settings"],
     ["provider", "destinations"],
