@@ -127,6 +127,15 @@ class Second:
         return found
 
 
+def _number(second: Second, counts: dict[int, int], randomness: int) -> int:
+    """The number of this event in its unit, from 1."""
+    count = counts.get(randomness)
+    if count is None:
+        return second.counts.first(counts, randomness)
+    counts[randomness] = count = count + 1
+    return count
+
+
 class Budget:
     """
     ``max_per_second`` of one rule.
@@ -176,7 +185,7 @@ class Budget:
     def decide(self, key: str, randomness: int, prior: Prior) -> Verdict | Ticket:
         """A ticket for an event that may be kept, else why not."""
         given_up: list[Ticket] = []
-        payloads: list[Any] = []
+        payloads: list[Any] | None = None
         with self.lock:
             if self.busy:
                 return self._reentrant
@@ -193,8 +202,9 @@ class Budget:
                     payloads = [payload for lost in given_up if (payload := lost.give_up()) is not None]
             finally:
                 self.busy = False
-        for payload in payloads:
-            self.settle_one(payload, self.lost)
+        if payloads is not None:
+            for payload in payloads:
+                self.settle_one(payload, self.lost)
         if len(self._waiting) > MAX_WAITING_SECONDS:
             self._release_oldest()
         return self.lost if ticket is None else ticket
@@ -207,7 +217,7 @@ class Budget:
         if stratum is None:
             key, stratum = self._new_stratum(second, key)
         if isinstance(stratum, UnitReservoir):
-            if not prior.by or second.counts.next(key, randomness) <= stratum.head:
+            if not prior.by or _number(second, stratum.counts, randomness) <= stratum.head:
                 if not stratum.admits(randomness, given_up):
                     return None
                 ticket = Ticket(self, second, stratum, prior)

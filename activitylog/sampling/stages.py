@@ -146,6 +146,9 @@ def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surround
     return by_unit
 
 
+_MAX_KNOWN: Final = 4_096
+
+
 class Thinning:
     """
     Any combination of ``first``, ``sample``, ``target_per_second`` and ``max_per_second``.
@@ -169,6 +172,8 @@ class Thinning:
         self._draw = partial(surroundings.generator.getrandbits, BITS)
         self._budget_key = None if rule.per is None else unit_reader(rule.per)
         self.budget = self._make_budget(rule, surroundings)
+        self._priors = {by: Prior(1.0, self._threshold, by) for by in ("", self._by)}
+        self._known: dict[tuple[int, str], Verdict] = {}
 
     @staticmethod
     def _target_rates(rule: Rule, surroundings: Surroundings) -> TargetRates | None:
@@ -196,26 +201,53 @@ class Thinning:
         said = outcome(method_name, event_dict)
         if said in self._keep or (self._first is not None and self._first.takes(event_dict, said)):
             return self._verdicts.kept
-        threshold = self._threshold
-        if self._rates is not None:
-            threshold = self._rates.threshold(self._rate_key(event_dict) or "")
-        randomness, by, earlier = self._randomness(event_dict), self._by, 0
+        threshold, rates = self._threshold, self._rates
+        if rates is not None:
+            threshold = rates.threshold(self._rate_key(event_dict) or "")
+        randomness, by = self._randomness(event_dict), self._by
         if randomness is None:
             randomness, by = self._draw(), ""
         elif by == "trace" and THRESHOLD in event_dict:
             earlier = self._earlier_threshold(event_dict, randomness)
-            threshold = max(threshold, earlier)
+            if earlier:
+                return self._decide_again(event_dict, randomness, earlier, max(threshold, earlier))
         if randomness < threshold:
             return self._dropped
-        paid = weight_of(earlier)
         if self.budget is None:
-            th = encode_threshold(threshold) if by else ""
-            return self._verdicts.kept_as(weight_of(threshold) / paid, threshold=th, by=by)
-        key = "" if self._budget_key is None else self._budget_key(event_dict) or ""
-        if self._rates is None:
-            return self.budget.decide(key, randomness, Prior(1 / paid, threshold, by))
+            return self._known.get((threshold, by)) or self._kept_at(threshold, by)
+        if rates is None:
+            return self.budget.decide(self._key(event_dict), randomness, self._priors[by])
         # Thresholds that differ within a unit would tie the size of its head to its own R.
-        return self.budget.decide(key, scrambled(randomness), Prior(weight_of(threshold) / paid, 0, by))
+        prior = Prior(weight_of(threshold), 0, by)
+        return self.budget.decide(self._key(event_dict), scrambled(randomness), prior)
+
+    def _decide_again(
+        self, event_dict: EventDict, randomness: int, earlier: int, threshold: int
+    ) -> Verdict | Ticket:
+        """For an event that an earlier stage has let through: it stands for what that one did not count yet."""
+        if randomness < threshold:
+            return self._dropped
+        paid = 1 / weight_of(earlier)
+        if self.budget is None:
+            th = encode_threshold(threshold)
+            return self._verdicts.kept_as(weight_of(threshold) * paid, threshold=th, by=self._by)
+        if self._rates is None:
+            return self.budget.decide(self._key(event_dict), randomness, Prior(paid, threshold, self._by))
+        prior = Prior(weight_of(threshold) * paid, 0, self._by)
+        return self.budget.decide(self._key(event_dict), scrambled(randomness), prior)
+
+    def _key(self, event_dict: EventDict) -> str:
+        """The key of the budget."""
+        return "" if self._budget_key is None else self._budget_key(event_dict) or ""
+
+    def _kept_at(self, threshold: int, by: str) -> Verdict:
+        """The verdict for what was kept at a threshold, remembered: there are as many as keys of the rates."""
+        th = encode_threshold(threshold) if by else ""
+        verdict = self._verdicts.kept_as(weight_of(threshold), threshold=th, by=by)
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[threshold, by] = verdict
+        return verdict
 
     def _earlier_threshold(self, event_dict: EventDict, randomness: int) -> int:
         """
