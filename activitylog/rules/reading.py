@@ -51,15 +51,13 @@ _KEY_OF_ATTRIBUTE: Final = {field.attribute: field.key for field in FIELDS if fi
 
 def name_of(event_dict: EventDict) -> str | None:
     """The event's name as far as it is kept; None when it is no text."""
-    name: Any = event_dict.get("event")
-    if type(name) is not str:
-        # The class and not isinstance(): a lazy proxy outside its request raises when it is asked for its own.
-        kind = type(name)
-        if issubclass(kind, enum.Enum):
-            name = name.value
-        if not issubclass(type(name), str):
-            return None
-        name = str.__str__(name)
+    given_name: Any = event_dict.get("event")
+    # The class and not isinstance(): a lazy proxy outside its request raises when it is asked for its own.
+    if issubclass(type(given_name), enum.Enum):
+        given_name = given_name.value
+    if not issubclass(type(given_name), str):
+        return None
+    name = str.__str__(given_name)
     return name if len(name) <= MAX_EVENT_NAME_LENGTH else name[:MAX_EVENT_NAME_LENGTH]
 
 
