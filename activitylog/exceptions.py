@@ -16,6 +16,8 @@ The errors that activitylog raises, all of them at configure time or in commands
 
 from __future__ import annotations
 
+from activitylog.visible import visible_lines
+
 
 class ActivityLogError(Exception):
     """
@@ -32,7 +34,8 @@ class ActivityLogError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}" if self.hint else self.message
+        # What is quoted may come from anybody, and tracebacks go to terminals.
+        return visible_lines(f"{self.message} {self.hint}" if self.hint else self.message)
 
 
 class ConfigurationError(ActivityLogError, ValueError):

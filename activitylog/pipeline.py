@@ -40,6 +40,7 @@ from activitylog.provider import BoundedProcessor, deadline
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, Stats
 from activitylog.typed import name_event
+from activitylog.visible import visible
 
 SCOPE_NAME: Final = "activitylog"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
@@ -259,11 +260,11 @@ class ErrorLog:
         self._next_at = now + _LOG_EVERY_SECONDS
         unlogged, self._unlogged = self._unlogged, 0
         _log.error(
-            "activitylog: an event was dropped because of a %s in the chain at %s (event %r; %d more since "
+            "activitylog: an event was dropped because of a %s in the chain at %s (event %s; %d more since "
             "the last line). Set strict=True in tests to see it raised.",
-            type(error).__name__,
-            _place(error),
-            event[:MAX_EVENT_NAME_LENGTH] if isinstance(event, str) else type(event).__name__,
+            visible(type(error).__name__),
+            visible(_place(error)),
+            visible(repr(event[:MAX_EVENT_NAME_LENGTH] if isinstance(event, str) else type(event).__name__)),
             unlogged,
         )
 

@@ -13,6 +13,7 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 #: Layers of the emitting side, then of the storing side; the command line is above both. What is to come has its
 #: place already: rules, redaction and sampling before the processors, integrations above emit.
 ACTIVITYLOG = [
+    ["visible"],
     ["_version", "exceptions", "event"],
     ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction", "store_settings"],
     ["sampling"],
@@ -26,6 +27,7 @@ ACTIVITYLOG = [
     ["pytest_plugin", "integrations"],
 ]
 STORE = [
+    ["visible"],
     ["exceptions", "event"],
     ["url", "store_settings"],
     ["store", "ingest"],
@@ -33,6 +35,7 @@ STORE = [
     ["dashboards"],
 ]
 OTEL_CLICKHOUSE = [
+    ["printable"],
     ["exceptions"],
     ["anyvalue", "dsn", "embedded", "environment_variables", "reentrancy", "retry"],
     ["holders", "losses"],

@@ -297,7 +297,7 @@ class TestWindow:
         assert (out.count(), rollup.held(), rollup.next_end_ns()) == (3, 0, None)
 
     def test_the_next_event_closes_it_too(self, rollup: RollUp, out: Out, clock: Clock) -> None:
-        """Without any tick a similar event that comes later begins a new window, also when it is of the same time."""
+        """Without any tick a similar event that comes later begins a new window, whatever its time."""
         for at in (0, 10, 10):
             rollup.add(TYPING, "info", typing(at))
             clock.now_ns += 10 * SECOND
