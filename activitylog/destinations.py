@@ -24,6 +24,7 @@ from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaE
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
+from activitylog.visible import ascii_json, visible
 
 _log = logging.getLogger("activitylog")
 
@@ -135,11 +136,11 @@ def _apply_schema(client: Any, settings: StoreSettings) -> None:
     try:
         apply(client, settings if settings != StoreSettings() else None, fill=fill_small_rollup)
     except NewerSchemaError as error:
-        _log.error("activitylog: the schema is left as it is: %s", error)
+        _log.error("activitylog: the schema is left as it is: %s", visible(str(error)))
     except (SchemaError, ClickHouseError) as error:
         if pending(client):
             raise
-        _log.error("activitylog: the settings of [store] were not applied: %s", error)
+        _log.error("activitylog: the settings of [store] were not applied: %s", visible(str(error)))
 
 
 _memory_engines: list[Any] = []
@@ -162,7 +163,7 @@ def _otlp_http(url: DestinationURL, settings: Settings) -> LogRecordExporter:
 def _console() -> LogRecordExporter:
     from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 
-    return ConsoleLogRecordExporter(formatter=lambda record: record.to_json(indent=None) + "\n")
+    return ConsoleLogRecordExporter(formatter=lambda record: ascii_json(record.to_json(indent=None)) + "\n")
 
 
 def _memory() -> LogRecordExporter:

@@ -43,6 +43,7 @@ from activitylog.rules import RulesFile
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, RuleStats, Stats
 from activitylog.typed import name_event
+from activitylog.visible import visible
 
 SCOPE_NAME: Final = "activitylog"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"

@@ -38,6 +38,7 @@ from activitylog.settings_file import find_settings_file
 from activitylog.store_settings import StoreSettings
 from activitylog.toml_file import TomlFile
 from activitylog.url import DestinationURL
+from activitylog.visible import visible
 
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
 #: Variables with the prefix that are no settings of the pipeline.
@@ -194,7 +195,7 @@ def _from_standard(environ: Mapping[str, str]) -> _Place:
         try:
             place[key] = _checked(key, text, f"the variable {name}")
         except ConfigurationError as error:
-            _log.warning("activitylog: %s The variable is ignored.", error.message)
+            _log.warning("activitylog: %s The variable is ignored.", visible(error.message))
     return place
 
 
