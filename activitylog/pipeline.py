@@ -29,6 +29,7 @@ from activitylog.identity import Producer
 from activitylog.output import EventLogger, RenderLogRecord
 from activitylog.processors import (
     FLAGS,
+    Redact,
     Sanitize,
     add_timestamp,
     merge_context,
@@ -37,6 +38,7 @@ from activitylog.processors import (
     name_error,
 )
 from activitylog.provider import BoundedProcessor, deadline
+from activitylog.redaction import RedactionSettings, Redactor
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, Stats
 from activitylog.typed import name_event
@@ -48,8 +50,11 @@ _LOG_EVERY_SECONDS: Final = 60.0
 _log = logging.getLogger("activitylog")
 
 
-def processor_chain(limits: Limits, own: Iterable[Processor] = ()) -> list[Processor]:
+def processor_chain(
+    limits: Limits, own: Iterable[Processor] = (), redactor: Redactor | None = None
+) -> list[Processor]:
     """The chain up to the event dict of attributes, with the application's own processors first."""
+    redactor = redactor or Redactor(RedactionSettings())
     return [
         *own,
         add_timestamp,
@@ -57,7 +62,8 @@ def processor_chain(limits: Limits, own: Iterable[Processor] = ()) -> list[Proce
         name_entities,
         name_error,
         name_attributes,
-        Sanitize(limits),
+        Sanitize(limits, redactor.redact_text),
+        Redact(redactor),
     ]
 
 
@@ -85,6 +91,7 @@ class Pipeline:
         self.settings = settings
         self.destinations = tuple(destinations)
         self._own_processors = tuple(processors)
+        self._redactor = Redactor(settings.redaction)
         provider = logger_provider or LoggerProvider(_resource(settings), shutdown_on_exit=False)
         if destinations and not isinstance(provider, LoggerProvider):
             raise ConfigurationError(
@@ -111,7 +118,7 @@ class Pipeline:
         self._errors = ErrorLog()
         render = RenderLogRecord(Producer())
         self._chain: tuple[Any, ...] = (
-            *processor_chain(self.settings.limits, self._own_processors),
+            *processor_chain(self.settings.limits, self._own_processors, self._redactor),
             render,
         )
         for destination in self.destinations:
@@ -162,7 +169,7 @@ class Pipeline:
         if self.settings.strict:
             raise error
         with suppress(Exception):  # a handler or filter of the application's logging that fails
-            self._errors.report(error, event)
+            self._errors.report(error, self._redactor.redact_text(event) if isinstance(event, str) else event)
 
     def _note_flags(self, record: Any) -> None:
         flags = record.attributes[FLAGS]

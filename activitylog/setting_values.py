@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from activitylog.exceptions import ConfigurationError
+from activitylog.redaction import parse_redaction
 from activitylog.store_settings import parse_store
 from activitylog.url import DestinationURL, parse
 
@@ -142,4 +143,5 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_value_bytes": _whole(64),
     "max_event_bytes": _whole(1024),
     "store": parse_store,
+    "redaction": parse_redaction,
 }
