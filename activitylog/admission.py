@@ -23,9 +23,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from structlog.typing import EventDict
 
 from activitylog.counters import Cell, Counters, count_of
-from activitylog.event import MAX_EVENT_NAME_LENGTH
+from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
 from activitylog.exceptions import ConfigurationError
-from activitylog.processors import stored_name
 from activitylog.rollup import RollUp
 from activitylog.rules import Rule, RulesFile, compile_rules
 from activitylog.rules.reading import outcome_of, tenant_of
@@ -37,6 +36,7 @@ from activitylog.ticker import Ticker
 _RETIRED_NS: Final = 60_000_000_000
 #: How long counts wait for room in a full queue.
 _PATIENCE_NS: Final = 300_000_000_000
+_MAX_GOOD_NAMES: Final = 4096
 _MINUTE_NS: Final = 60_000_000_000
 #: A window of a budget is over after a second.
 _LONGEST_WAIT_SECONDS: Final = 1.5
@@ -53,6 +53,9 @@ class Outlet(Protocol):
 
     def report(self, cell: Cell, count: int) -> None:
         """Send one count; never raises."""
+
+    def stored_name(self, name: Any) -> str:
+        """What is stored of a name that is none."""
 
     def has_room(self, records: int) -> bool:
         """Whether so many records would be queued, and none refused."""
@@ -116,6 +119,7 @@ class Admission:
         self._replacing = threading.Lock()
         self._watch: RulesWatch | None = None
         self._ticker = Ticker(self.tick)
+        self._good_names: set[str] = set()
         self._sampler = self._new_sampler(rules, None)
         self._decide = self._sampler.decide
 
@@ -184,7 +188,7 @@ class Admission:
     def _drop(self, cell: tuple[int, str, Any, str, str], reason: str, event_dict: EventDict) -> None:
         self._dropped.increment(reason)
         if self._counters is not None:
-            self._counters.add((*_named(cell), reason), _amount(event_dict))
+            self._counters.add((*self._named(cell), reason), _amount(event_dict))
 
     def hold(self, admitted: Admitted, method_name: str, event_dict: EventDict, trace: Any) -> bool:
         """Have an event wait that went through the chain, if its rule says so."""
@@ -210,7 +214,18 @@ class Admission:
 
     def _count(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
         if self._counters is not None:
-            self._counters.add((*_named(admitted.cell), reason), _amount(event_dict))
+            self._counters.add((*self._named(admitted.cell), reason), _amount(event_dict))
+
+    def _named(self, cell: tuple[int, str, Any, str, str]) -> tuple[int, str, str, str, str]:
+        """A cell whose event has a name that can be stored, as the chain would give it."""
+        name = cell[2]
+        if type(name) is str and name in self._good_names:
+            return cell
+        if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and EVENT_NAME_PATTERN.fullmatch(name):
+            if len(self._good_names) < _MAX_GOOD_NAMES:
+                self._good_names.add(name)
+            return cell
+        return (*cell[:2], self._outlet.stored_name(name), *cell[3:])
 
     def _settle(self, payload: Any, verdict: Verdict) -> None:
         """What waited in a budget's window: sent, or counted as dropped."""
@@ -223,7 +238,7 @@ class Admission:
             verdict.mark(held.event_dict)
             reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
         if self._counters is not None:
-            self._counters.add((*_named(held.admitted.cell), reason), amount)
+            self._counters.add((*self._named(held.admitted.cell), reason), amount)
 
     def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
         """What was folded in a roll-up's window."""
@@ -315,14 +330,6 @@ def _amount(event_dict: EventDict) -> int:
     if type(count) is int:
         return count
     return count_of(event_dict) if "count" in event_dict or "objects" in event_dict else 1
-
-
-def _named(cell: tuple[int, str, Any, str, str]) -> tuple[int, str, str, str, str]:
-    """A cell whose event has a name that can be stored, as the chain would give it."""
-    name = cell[2]
-    if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH:
-        return cell
-    return (*cell[:2], stored_name(name), *cell[3:])
 
 
 class RulesWatch:

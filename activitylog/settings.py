@@ -23,7 +23,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,7 @@ from urllib.parse import unquote
 
 from activitylog.event import DEFAULT_LIMITS, Limits
 from activitylog.exceptions import ConfigurationError
+from activitylog.redaction import RedactionSettings
 from activitylog.rules import Rule
 from activitylog.rules.files import rules_of
 from activitylog.setting_values import READERS
@@ -42,7 +43,7 @@ from activitylog.visible import visible
 
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
 #: Variables with the prefix that are no settings of the pipeline.
-OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG"})
+OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG", "ACTIVITYLOG_REDACTION_KEY"})
 #: What Kubernetes gives to every container beside a service named ``activitylog`` or ``activitylog-something``.
 _OF_KUBERNETES: Final = re.compile(r"ACTIVITYLOG_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT).*|PORT(_.*)?)", re.DOTALL)
 _STANDARD_ATTRIBUTES: Final = "OTEL_RESOURCE_ATTRIBUTES"
@@ -116,6 +117,9 @@ class Settings:
     """Write exact counts of all events, kept or not, as records of their own; by default where there are rules."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
+    redaction: RedactionSettings = field(default_factory=RedactionSettings)
+    """What is taken out of events: the table ``[redaction]``, from a file or ``configure``. Its key, which is
+    better not in a file, also comes from the variable ``ACTIVITYLOG_REDACTION_KEY``."""
 
     @property
     def limits(self) -> Limits:
@@ -151,6 +155,7 @@ def load_settings(
         _merge(found, _with_service_name(place))
     _fit_batch(found)
     _check_rules(found)
+    _add_redaction_key(found, environ)
     return Settings(**{key: item.value for key, item in found.items()})
 
 
@@ -257,6 +262,18 @@ def _merge(found: _Place, higher: _Place) -> None:
         found["resource_attributes"] = _Found(MappingProxyType({**lower.value, **value}), origin)
 
 
+def _add_redaction_key(found: _Place, environ: Mapping[str, str]) -> None:
+    """The key of the pseudonyms from its variable, which wins over a file's and not over the code's."""
+    key = environ.get("ACTIVITYLOG_REDACTION_KEY")
+    if not key:
+        return
+    origin = "the variable ACTIVITYLOG_REDACTION_KEY"
+    given = _checked("redaction", {"key": key}, origin).value.key
+    lower = found.get("redaction", _Found(RedactionSettings(), origin))
+    if not (lower.value.key and lower.origin == "configure()"):
+        found["redaction"] = _Found(replace(lower.value, key=given), lower.origin)
+
+
 def _fit_batch(found: _Place) -> None:
     """Make the batch fit the queue where nobody asked for more; an explicit contradiction is an error."""
     default = Settings()
@@ -300,8 +317,9 @@ def _checked(key: str, value: Any, origin: str) -> _Found:
     if reader is None:
         near = difflib.get_close_matches(key, READERS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(sorted(READERS))}."
-        if key.startswith("store_"):
-            hint = "What belongs to [store] is set in a settings file, or by configure(store={...})."
+        for table in ("store", "redaction"):
+            if key.startswith(f"{table}_"):
+                hint = f"What belongs to [{table}] is set in a settings file, or by configure({table}={{...}})."
         raise ConfigurationError(f"There is no setting {key!r} (found in {origin}).", hint=hint)
     try:
         return _Found(reader(value), origin)
