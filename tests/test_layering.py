@@ -17,7 +17,7 @@ ACTIVITYLOG = [
     ["entities", "context", "sanitize", "identity", "url", "stats", "rules", "redaction", "store_settings"],
     ["sampling"],
     ["processors", "output", "typed", "setting_values"],
-    ["settings"],
+    ["settings", "routing"],
     ["provider", "destinations"],
     ["pipeline"],
     ["config"],
