@@ -20,7 +20,7 @@ ACTIVITYLOG = [
     ["sampling"],
     ["rollup"],
     ["processors", "output", "typed", "setting_values"],
-    ["settings"],
+    ["settings", "routing"],
     ["provider", "destinations"],
     ["pipeline"],
     ["config"],
