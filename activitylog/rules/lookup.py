@@ -67,8 +67,10 @@ def found(event_dict: EventDict, names: tuple[str, ...]) -> Any:
 def plain(value: Any) -> Any:
     """A value as it will be stored: text, number, boolean, bytes, list, dict or None."""
     kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
+    if kind is str or kind is int or kind is bool or value is None:
         return value
+    if kind is float:
+        return value if value - value == 0.0 else None
     try:
         values = {"value": value}
         sanitize(values)

@@ -112,19 +112,19 @@ def tenant_of(event_dict: EventDict) -> str:
     tenant = given(event_dict, "tenant")
     if type(tenant) is str:
         return tenant[:MAX_TENANT_LENGTH]
-    if tenant is None:
-        return (text(found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
-    try:
-        return reference(tenant).id[:MAX_TENANT_LENGTH]
-    except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
-        return ""
+    if tenant is not None:
+        try:
+            return reference(tenant).id[:MAX_TENANT_LENGTH]
+        except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
+            return (text(found(event_dict, _TENANT[1:])) or "")[:MAX_TENANT_LENGTH]
+    return (text(found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
 
 
 _TENANT: Final = ("tenant", "activity.tenant.id")
 
 
 def _entity(event_dict: EventDict, role: str) -> Entity | None:
-    """Who or what has the role; None for nobody, and for what cannot be read."""
+    """Who or what has the role, by keyword or else by attributes; None for nobody."""
     value = given(event_dict, role)
     if value is None:
         return _entity_of_attributes(event_dict, role)
@@ -134,7 +134,7 @@ def _entity(event_dict: EventDict, role: str) -> Entity | None:
             return Entity("user", entity.id, entity.name)
         return entity
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
-        return None
+        return _entity_of_attributes(event_dict, role)
 
 
 def _entity_of_attributes(event_dict: EventDict, role: str) -> Entity | None:
