@@ -311,11 +311,13 @@ class Budget:
                 self._releasing.release()
 
     def _release_next(self) -> None:
-        with suppress(IndexError):
-            second = self._waiting[0]
-            for ticket in second.tickets():
-                if ticket.release():
-                    second.held -= 1
+        if not self._waiting:
+            return
+        second = self._waiting[0]
+        for ticket in second.tickets():
+            if ticket.release():
+                second.held -= 1
+        with suppress(ValueError):  # a signal handler or settle has come in here meanwhile, and finished it
             self._waiting.remove(second)
 
     def settle_one(self, payload: Any, verdict: Verdict) -> None:
