@@ -154,7 +154,7 @@ def bursty(total: int = 4_000, windows: int = 4, *, seed: int = 3) -> list[Event
     return uniform(total, windows, burst=8, seed=seed)
 
 
-def rare(total: int = 20_000, windows: int = 2, *, seed: int = 4) -> list[Event]:
+def rare(total: int = 10_000, windows: int = 2, *, seed: int = 4) -> list[Event]:
     """One event in ten thousand has a name of its own."""
     events = uniform(total, windows, seed=seed)
     return [

@@ -186,10 +186,9 @@ class TestNeverDropped:
 class TestRareEvents:
     def test_an_action_seen_once_is_present_at_weight_1(self) -> None:
         """``first`` keeps it, whatever the share of the rest is."""
-        events = POPULATIONS["rare"]()
-        outcome = run(events, ruled(sample=1e-6, first=1), seed=6)
+        outcome = run(POPULATIONS["rare"](), ruled(sample=1e-6, first=1), seed=6)
         rows = [verdict.weight for event, verdict in outcome.rows if event.name == "account.deleted"]
-        assert rows == [1.0]  # the second one is in the same minute
+        assert rows == [1.0]
 
     def test_the_same_check_finds_a_share_alone(self) -> None:
         """Which loses it."""
