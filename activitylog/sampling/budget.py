@@ -226,8 +226,6 @@ class Budget:
             if stratum.tail.seen < stratum.tail.places:
                 stratum.make_room_for_tail(given_up)
             return self._draw_event(second, stratum.tail, self._draw(), prior, given_up)
-        if prior.by:
-            randomness = self._draw()  # events that share their R are no simple random sample
         return self._draw_event(second, stratum, randomness, prior, given_up)
 
     def _draw_event(

@@ -186,8 +186,7 @@ class Thinning:
             return None
         return Budget(
             rule.max_per_second,
-            # A budget of one event has no room for units.
-            whole_units=rule.by != "event" and rule.max_per_second > 1,
+            whole_units=rule.by != "event",
             consistent=self._rates is None,
             threshold=self._threshold,
             verdicts=self._verdicts,

@@ -257,8 +257,8 @@ class TestUnits:
         assert len(held.kept()) == 2
         assert len(set(held.kept()) | set(held.lost())) == 50
 
-    def test_events_of_one_unit_are_drawn_apart_where_there_is_no_room_for_units(self) -> None:
-        """A budget of one event cannot hold a unit beside others; rules refuse it, in words."""
+    def test_a_budget_of_one_event_is_none_for_units(self) -> None:
+        """It has no room for a unit and the stratum of heavy ones; rules refuse it, in words."""
         with pytest.raises(ConfigurationError):
             Held(max_per_second=1, by="session")
 
