@@ -21,18 +21,16 @@ from typing import Any, Final
 from opentelemetry.trace import get_current_span
 from structlog.typing import EventDict
 
-from activitylog.context import current, is_lazy, resolve
+from activitylog.context import current
 from activitylog.entities import Entity, is_user_entity, reference
 from activitylog.event import ATTRIBUTE_OF_KEY, FIELDS, MAX_EVENT_NAME_LENGTH, OUTCOMES
-from activitylog.sanitize import sanitize
+from activitylog.rules.lookup import found, given, plain, text
 
 Reader = Callable[[str, EventDict], Any]
 UnitReader = Callable[[EventDict], str | None]
 
 MAX_TENANT_LENGTH: Final = 256
 MAX_UNIT_LENGTH: Final = 1024
-#: Python prints no integer of 4,301 digits; a number of 300 is no id.
-_LONGEST_NUMBER: Final = 1e300
 
 #: Severities by name, with OpenTelemetry's numbers.
 SEVERITIES: Final[Mapping[str, int]] = {
@@ -49,94 +47,28 @@ _OF_OUTCOME: Final = {"failure": SEVERITIES["error"], "denied": SEVERITIES["warn
 _KEY_OF_ATTRIBUTE: Final = {field.attribute: field.key for field in FIELDS if field.key is not None}
 
 
-# What the event says under one key.
-
-
-def given(event_dict: EventDict, key: str) -> Any:
-    """What the event says under this very key, else what is bound to the task; None without either."""
-    value = event_dict.get(key)
-    if value is not None:
-        return value
-    bound = current()
-    return _bound(event_dict, key, bound[key]) if key in bound else None
-
-
-def _bound(event_dict: EventDict, key: str, value: Any) -> Any:
-    """A bound value; a callable is called, and what it gives is put into the event."""
-    if type(value) is str or not is_lazy(value):
-        return value
-    try:
-        value = resolve(value)
-    except Exception:  # noqa: BLE001 - the application's callable; merge_context calls it again and flags it
-        return None
-    if value is not None:
-        event_dict[key] = value
-    return value
-
-
-def _requested(event_dict: EventDict, key: str) -> Any:
-    """What the mapping ``request``, given or bound, says under a key."""
-    request = given(event_dict, "request")
-    if request is None:
-        return None
-    try:
-        return request.get(key) if isinstance(request, Mapping) else None
-    except Exception:  # noqa: BLE001 - the application's mapping may raise anything; name_attributes flags it
-        return None
-
-
-def _found(event_dict: EventDict, names: tuple[str, ...]) -> Any:
-    """What the event says under the first of these names that says anything."""
-    for name in names:
-        value = given(event_dict, name)
-        if value is None:
-            value = _requested(event_dict, name)
-        if value is not None:
-            return value
-    return None
-
-
-def plain(value: Any) -> Any:
-    """A value as it will be stored: text, number, boolean, bytes, list, dict or None."""
-    kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
-        return value
-    try:
-        values = {"value": value}
-        sanitize(values)
-        return values.get("value")
-    except Exception:  # noqa: BLE001 - readers never raise
-        return None
-
-
-def _text(value: Any) -> str | None:
-    """A value as an id is written: text and numbers; None for anything else, and for empty text."""
-    if type(value) is not str:
-        value = plain(value)
-        if type(value) is bool:
-            value = "true" if value else "false"
-        elif type(value) is int or type(value) is float:
-            value = str(value) if abs(value) < _LONGEST_NUMBER else None
-    return value or None if type(value) is str else None
-
-
 # Readers of facts that take more than one look.
 
 
 def name_of(event_dict: EventDict) -> str | None:
     """The event's name as far as it is kept; None when it is no text."""
-    name = event_dict.get("event")
-    if type(name) is not str:
-        if isinstance(name, enum.Enum):
-            name = name.value
-        if not isinstance(name, str):
-            return None
-        name = str.__str__(name)
-    return name if len(name) <= MAX_EVENT_NAME_LENGTH else name[:MAX_EVENT_NAME_LENGTH]
+    given_name: Any = event_dict.get("event")
+    if type(given_name) is str:
+        return given_name[:MAX_EVENT_NAME_LENGTH]
+    # The class and not isinstance(): a lazy proxy outside its request raises when it is asked for its own.
+    if issubclass(type(given_name), enum.Enum):
+        given_name = given_name.value
+    if not issubclass(type(given_name), str):
+        return None
+    return str.__str__(given_name)[:MAX_EVENT_NAME_LENGTH]
 
 
 def outcome_of(method_name: str, event_dict: EventDict) -> str:
     """The outcome that the record will have, ``success`` included."""
+    if method_name != "exception" and not _has_outcome(event_dict):
+        bound = current()
+        if not bound or not _has_outcome(bound):
+            return "success"
     outcome = given(event_dict, "outcome")
     if outcome is None:
         if _is_error(method_name, event_dict):
@@ -144,11 +76,16 @@ def outcome_of(method_name: str, event_dict: EventDict) -> str:
         outcome = given(event_dict, "activity.outcome")
         if outcome is None:
             return "success"
-    if isinstance(outcome, str):
+    if issubclass(type(outcome), str):
         outcome = str.__str__(outcome)
         if outcome in OUTCOMES:
-            return outcome
+            return str(outcome)
     return "unknown"
+
+
+def _has_outcome(values: Mapping[str, Any]) -> bool:
+    """Whether there is anything that an outcome may come from; most events are plain successes."""
+    return "outcome" in values or "error" in values or "exc_info" in values or "activity.outcome" in values
 
 
 def _is_error(method_name: str, event_dict: EventDict) -> bool:
@@ -168,9 +105,9 @@ def _exception(method_name: str, event_dict: EventDict) -> BaseException | None:
             exc_info = exc_info[1] if len(exc_info) == 3 else None
         elif not isinstance(exc_info, BaseException):
             exc_info = sys.exc_info()[1]
+        return exc_info if isinstance(exc_info, BaseException) else None
     except Exception:  # noqa: BLE001 - the application's object may refuse to say whether it is true
         return None
-    return exc_info if isinstance(exc_info, BaseException) else None
 
 
 def severity_of(method_name: str, event_dict: EventDict) -> int:
@@ -183,22 +120,24 @@ def severity_of(method_name: str, event_dict: EventDict) -> int:
 
 def tenant_of(event_dict: EventDict) -> str:
     """The tenant's id, at most 256 characters; empty without one."""
-    tenant = given(event_dict, "tenant")
+    tenant = event_dict.get("tenant")
+    if tenant is None:
+        tenant = given(event_dict, "tenant")
     if type(tenant) is str:
         return tenant[:MAX_TENANT_LENGTH]
-    if tenant is None:
-        return (_text(_found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
-    try:
-        return reference(tenant).id[:MAX_TENANT_LENGTH]
-    except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
-        return ""
+    if tenant is not None:
+        try:
+            return reference(tenant).id[:MAX_TENANT_LENGTH]
+        except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
+            return (text(found(event_dict, _TENANT[1:])) or "")[:MAX_TENANT_LENGTH]
+    return (text(found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
 
 
 _TENANT: Final = ("tenant", "activity.tenant.id")
 
 
 def _entity(event_dict: EventDict, role: str) -> Entity | None:
-    """Who or what has the role; None for nobody, and for what cannot be read."""
+    """Who or what has the role, by keyword or else by attributes; None for nobody."""
     value = given(event_dict, role)
     if value is None:
         return _entity_of_attributes(event_dict, role)
@@ -208,16 +147,16 @@ def _entity(event_dict: EventDict, role: str) -> Entity | None:
             return Entity("user", entity.id, entity.name)
         return entity
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
-        return None
+        return _entity_of_attributes(event_dict, role)
 
 
 def _entity_of_attributes(event_dict: EventDict, role: str) -> Entity | None:
     """The same where the event speaks of its attributes."""
     if role == "actor":
-        user = _text(_found(event_dict, ("user.id",)))
+        user = text(found(event_dict, ("user.id",)))
         if user is not None:
             return Entity("user", user)
-    kind, identifier, name = (_text(_found(event_dict, (f"activity.{role}.{part}",))) for part in Entity._fields)
+    kind, identifier, name = (text(found(event_dict, (f"activity.{role}.{part}",))) for part in Entity._fields)
     if kind is None and identifier is None and name is None:
         return _shared_type(event_dict) if role == "object" else None
     return Entity(kind or "", identifier or "", name or "")
@@ -248,6 +187,19 @@ def normal_actor(text: str) -> str:
     return f"user:{entity.id}" if is_user_entity(entity, text) else text
 
 
+def _actor(_method_name: str, event_dict: EventDict) -> str | None:
+    """The actor as ``type:id``; without detours for the text ``user:42``."""
+    value = given(event_dict, "actor")
+    if type(value) is str and value.startswith("user:") and len(value) > len("user:") and value[5:7] != "//":
+        return value
+    entity = _entity(event_dict, "actor")
+    return None if entity is None else text_of(entity)
+
+
+def _tenant(_method_name: str, event_dict: EventDict) -> str | None:
+    return tenant_of(event_dict) or None
+
+
 def _entity_reader(role: str, part: str = "") -> Reader:
     def read(_method_name: str, event_dict: EventDict) -> str | None:
         entity = _entity(event_dict, role)
@@ -264,7 +216,7 @@ def _user(_method_name: str, event_dict: EventDict) -> str | None:
 
 
 def _on_behalf_of(_method_name: str, event_dict: EventDict) -> str | None:
-    value = _found(event_dict, ("on_behalf_of", "activity.actor.on_behalf_of"))
+    value = found(event_dict, ("on_behalf_of", "activity.actor.on_behalf_of"))
     if value is None or type(value) is str:
         return value
     try:
@@ -278,23 +230,34 @@ def _error_type(method_name: str, event_dict: EventDict) -> Any:
     if error is None:
         error = _exception(method_name, event_dict)
     if error is None:
-        return plain(_found(event_dict, ("error.type",)))
+        return plain(found(event_dict, ("error.type",)))
     if isinstance(error, BaseException):
         error = type(error)
-    if isinstance(error, type):
-        return error.__qualname__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
-    return plain(error)
+    return _class_name(error) if isinstance(error, type) else plain(error)
+
+
+def _exception_type(method_name: str, event_dict: EventDict) -> Any:
+    error = given(event_dict, "error")
+    if error is None:
+        error = _exception(method_name, event_dict)
+    if isinstance(error, BaseException):
+        return _class_name(type(error))
+    return plain(found(event_dict, ("exception.type",)))
+
+
+def _class_name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _duration(_method_name: str, event_dict: EventDict) -> float | None:
-    value = _found(event_dict, ("duration", "activity.duration"))
+    value = found(event_dict, ("duration", "activity.duration"))
     if isinstance(value, dt.timedelta):
         value = value.total_seconds()
     return round(float(value), 6) if type(value) in (int, float) and 0 <= value < 1 << 63 else None
 
 
 def _count(_method_name: str, event_dict: EventDict) -> Any:
-    value = _found(event_dict, ("count", "activity.count"))
+    value = found(event_dict, ("count", "activity.count"))
     if value is None:
         objects = given(event_dict, "objects")
         return len(objects) if type(objects) in (list, tuple, set, frozenset) else None
@@ -304,7 +267,7 @@ def _count(_method_name: str, event_dict: EventDict) -> Any:
 def _trace(event_dict: EventDict) -> str | None:
     """The trace id, 32 hexadecimal digits, of the event or of the active span."""
     try:
-        if any(given(event_dict, key) is not None for key in ("trace_id", "span_id", "trace_flags")):
+        if _has_trace(event_dict) or _has_trace(current()):
             trace_id = given(event_dict, "trace_id")
             trace_id = int(trace_id, 16) if isinstance(trace_id, str) else trace_id
         else:
@@ -314,11 +277,25 @@ def _trace(event_dict: EventDict) -> str | None:
         return None
 
 
+def _has_trace(values: Mapping[str, Any]) -> bool:
+    return "trace_id" in values or "span_id" in values or "trace_flags" in values
+
+
 # The readers by key.
 
 
+def _unless_it_fails(read: Reader) -> Reader:
+    def read_or_none(method_name: str, event_dict: EventDict) -> Any:
+        try:
+            return read(method_name, event_dict)
+        except Exception:  # noqa: BLE001 - the application's objects may raise anything; the chain flags it
+            return None
+
+    return read_or_none
+
+
 def _text_reader(*names: str) -> Reader:
-    return lambda _method_name, event_dict: _text(_found(event_dict, names))
+    return lambda _method_name, event_dict: text(found(event_dict, names))
 
 
 def _entity_readers() -> Iterator[tuple[str, Reader]]:
@@ -331,19 +308,21 @@ def _entity_readers() -> Iterator[tuple[str, Reader]]:
 #: Readers whose answer is text or None, by attribute (entities also by keyword).
 _TEXTS: Final[Mapping[str, Reader]] = {
     **dict(_entity_readers()),
+    "actor": _actor,
     "event": lambda _method_name, event_dict: name_of(event_dict),
     "user.id": _user,
     "activity.actor.on_behalf_of": _on_behalf_of,
-    "activity.tenant.id": lambda _method_name, event_dict: tenant_of(event_dict) or None,
+    "activity.tenant.id": _tenant,
     "activity.outcome": outcome_of,
     "session.id": _text_reader("session", "session.id"),
     "activity.request.id": _text_reader("request_id", "activity.request.id"),
     "trace_id": lambda _method_name, event_dict: _trace(event_dict),
 }
 _OTHERS: Final[Mapping[str, Reader]] = {
-    "error.type": _error_type,
-    "activity.duration": _duration,
-    "activity.count": _count,
+    "error.type": _unless_it_fails(_error_type),
+    "exception.type": _unless_it_fails(_exception_type),
+    "activity.duration": _unless_it_fails(_duration),
+    "activity.count": _unless_it_fails(_count),
 }
 
 
@@ -369,7 +348,7 @@ def reader(key: str) -> Reader:
     def read(_method_name: str, event_dict: EventDict) -> Any:
         value = event_dict.get(names[0])
         if value is None:
-            value = _found(event_dict, names)
+            value = found(event_dict, names)
         kind = type(value)
         return value if kind is str or kind is int or kind is bool or value is None else plain(value)
 
@@ -395,7 +374,7 @@ def unit_reader(by: str) -> UnitReader:
     def read_unit(event_dict: EventDict) -> str | None:
         value = read("info", event_dict)
         if type(value) is not str:
-            value = _text(value)
+            value = text(value)
         return value[:MAX_UNIT_LENGTH] if value else None
 
     return read_unit
