@@ -24,7 +24,7 @@ from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaE
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
-from activitylog.visible import ascii_json, visible
+from activitylog.visible import visible
 
 _log = logging.getLogger("activitylog")
 
@@ -163,7 +163,7 @@ def _otlp_http(url: DestinationURL, settings: Settings) -> LogRecordExporter:
 def _console() -> LogRecordExporter:
     from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 
-    return ConsoleLogRecordExporter(formatter=lambda record: ascii_json(record.to_json(indent=None)) + "\n")
+    return ConsoleLogRecordExporter(formatter=lambda record: record.to_json(indent=None) + "\n")
 
 
 def _memory() -> LogRecordExporter:
