@@ -10,7 +10,7 @@ Activity events for Python services: who did what to which object.
 """
 
 from activitylog._version import __version__
-from activitylog.config import aflush, configure, flush, shutdown, stats
+from activitylog.config import aflush, configure, enabled, flush, shutdown, stats
 from activitylog.context import bind
 from activitylog.emit import ActivityLogger, activity, emit, emit_many, get_logger
 from activitylog.exceptions import ActivityLogError, ConfigurationError, StrictModeError
@@ -31,6 +31,7 @@ __all__ = [
     "configure",
     "emit",
     "emit_many",
+    "enabled",
     "event",
     "flush",
     "get_logger",

@@ -130,6 +130,25 @@ def submit(method_name: str, event: Any, values: dict[str, Any]) -> bool:
     return False
 
 
+def enabled(event: str) -> bool:
+    """
+    False when every event of this name is dropped by a rule, or by what the pipeline is in: a guard.
+
+    .. code-block:: python
+
+        if activitylog.enabled("cursor.moved"):
+            activitylog.emit("cursor.moved", object=document, position=compute_position())
+
+    Ask it once for each event, and emit when it is True: an event that is not emitted because of it is counted
+    here, with the tenant that is bound and as a success.
+    """
+    pipeline = _state.pipeline
+    if pipeline is not None:
+        return pipeline.enabled(event)
+    _state.dropped.increment("not_configured")
+    return False
+
+
 def fail(error: Exception, event: Any) -> None:
     """Count an event that could not even be begun."""
     pipeline = _state.pipeline

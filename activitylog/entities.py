@@ -97,5 +97,19 @@ def is_user(value: Any) -> bool:
     return hasattr(value, "is_authenticated")
 
 
+def is_user_entity(entity: Entity, given: Any) -> bool:
+    """
+    Whether an actor, ``given`` in one of the forms above and read as ``entity``, is a user.
+
+    Raises:
+        Exception: whatever the caller's object raises when it is asked for ``is_authenticated``.
+    """
+    if not entity.id:
+        return False
+    return (
+        entity.type in ("", "user") or entity.type.lower() == "user" or (type(given) is not str and is_user(given))
+    )
+
+
 def _text(value: Any) -> str:
     return "" if value is None else str(value)

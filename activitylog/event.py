@@ -28,6 +28,8 @@ EVENT_NAME_RULE: Final = (
     "(letters, digits and '_'; at most 128 characters)"
 )
 MAX_EVENT_NAME_LENGTH: Final = 128
+#: Objects of one event whose ids are kept; more than fit into an event by their number alone.
+MAX_OBJECTS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("activity.counter.reason", "of a counter: why they were not kept; absent where they were"),
     Field("activity.schema.version", "version of a typed event"),
     Field("activity.sanitized", "what was changed or cut at emit, as key:reason"),
+    Field("activity.redacted", "what was taken out as a secret, as key:reason"),
 )
 
 #: Name of the records by which a process reports what it counted before sampling; they are no activity, and go to

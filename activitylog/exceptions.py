@@ -16,7 +16,11 @@ The errors that activitylog raises, all of them at configure time or in commands
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from activitylog.visible import visible_lines
+
+_LONGEST_SHOWN: Final = 80
 
 
 class ActivityLogError(Exception):
@@ -80,3 +84,16 @@ class QueryError(ActivityLogError):
 
 class IngestError(ActivityLogError):
     """A file that cannot be read."""
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, without URLs, and only the type of what has parts: any may hold a secret."""
+    if not isinstance(value, (str, int, float)):
+        return type(value).__name__
+    if isinstance(value, str) and "://" in value:
+        return "a URL"
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python prints
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -10,7 +10,6 @@ Both classes below are what the SDK's are, by inheritance, without these steps; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, Self, cast
 
 from opentelemetry._logs import Logger as APILogger
@@ -97,6 +96,11 @@ class CleanLogRecord(ReadWriteLogRecord):
         self.limits = _NO_LIMITS
 
 
+#: Ids of trace and span, and the trace's flags.
+Trace = tuple[int, int, TraceFlags]
+NO_TRACE: Final[Trace] = (0, 0, TraceFlags(TraceFlags.DEFAULT))
+
+
 class RenderLogRecord:
     """
     The last processor: turns the event dict into the log record that the wrapped logger emits.
@@ -114,10 +118,13 @@ class RenderLogRecord:
     def __call__(
         self, _logger: WrappedLogger, method_name: str, event_dict: EventDict
     ) -> tuple[tuple[LogRecord], dict[str, Any]]:
+        return (self.record(method_name, event_dict, trace_of(event_dict)),), {}
+
+    def record(self, method_name: str, event_dict: EventDict, trace: Trace) -> LogRecord:
+        """The record of an event that happened inside ``trace``, perhaps some time ago and in another thread."""
         name = event_dict.pop("event")
         timestamp = event_dict.pop("timestamp")
         body = event_dict.pop("message", None)
-        trace = _trace_of(event_dict)
         request_id = event_dict.get("activity.request.id")
         if request_id is not None and request_id == f"{trace[0]:032x}":
             del event_dict["activity.request.id"]  # one fact has one home
@@ -126,7 +133,7 @@ class RenderLogRecord:
         event_dict["activity.producer"] = self._producer.name
         event_dict["activity.seq"] = seq
         severity = _SEVERITIES.get((method_name, event_dict.get("activity.outcome")), _INFO)
-        record = ActivityRecord(
+        return ActivityRecord(
             timestamp=timestamp,
             event_name=name,
             severity=severity,
@@ -134,18 +141,17 @@ class RenderLogRecord:
             attributes=cast(dict[str, Any], event_dict),
             trace=trace,
         )
-        return (record,), {}
 
 
-def _trace_of(event_dict: Mapping[str, Any]) -> tuple[int, int, TraceFlags]:
-    """The ids given with the event (32 and 16 hexadecimal digits), else those of the active span."""
+def trace_of(event_dict: EventDict) -> Trace:
+    """The ids given with the event (32 and 16 hexadecimal digits), taken out of it, else those of the active span."""
     if "trace_id" in event_dict or "span_id" in event_dict or "trace_flags" in event_dict:
         return _given_trace(event_dict)  # type: ignore[arg-type]
     span_context = get_current_span().get_span_context()
     return span_context.trace_id, span_context.span_id, span_context.trace_flags
 
 
-def _given_trace(event_dict: dict[str, Any]) -> tuple[int, int, TraceFlags]:
+def _given_trace(event_dict: dict[str, Any]) -> Trace:
     trace_id = _from_hex(event_dict.pop("trace_id", None), 128)
     span_id = _from_hex(event_dict.pop("span_id", None), 64)
     flags = event_dict.pop("trace_flags", None)

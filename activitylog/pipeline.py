@@ -1,16 +1,15 @@
 """
-One configured pipeline: the chain of processors, the OpenTelemetry logger, the destinations, the counts.
+One configured pipeline: rules, chain of processors, OpenTelemetry logger, destinations, counts.
 
-``submit`` is the way of every event: run the chain, emit the record. It raises nothing unless the pipeline is
-strict, waits for nothing (unless ``overflow="block"``), and counts whatever it does not hand on.
+``submit`` is the way of every event: ask the rules, run the chain, emit the record. It raises nothing unless the
+pipeline is strict, waits for nothing (unless ``overflow="block"``), and counts whatever it does not hand on.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
@@ -20,37 +19,47 @@ from opentelemetry._logs import NoOpLogger
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import Resource
 from structlog.exceptions import DropEvent
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
+from activitylog.admission import Admission, Admitted
+from activitylog.counters import Cell
 from activitylog.destinations import exporter_builder
-from activitylog.event import MAX_EVENT_NAME_LENGTH, Limits
+from activitylog.error_log import ErrorLog
+from activitylog.event import COUNTER_EVENT_NAME, Limits
 from activitylog.exceptions import ConfigurationError, StrictModeError
 from activitylog.identity import Producer
-from activitylog.output import EventLogger, RenderLogRecord
+from activitylog.output import NO_TRACE, EventLogger, RenderLogRecord, Trace, trace_of
 from activitylog.processors import (
     FLAGS,
+    Redact,
     Sanitize,
     add_timestamp,
     merge_context,
     name_attributes,
     name_entities,
     name_error,
+    stored_name,
 )
 from activitylog.provider import BoundedProcessor, deadline
+from activitylog.redaction import RedactionSettings, Redactor
+from activitylog.rules import RulesFile
+from activitylog.sanitize import sanitize
 from activitylog.settings import Settings
-from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, Stats
+from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, RuleStats, Stats
 from activitylog.typed import name_event
 from activitylog.visible import visible
 
 SCOPE_NAME: Final = "activitylog"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
-_LOG_EVERY_SECONDS: Final = 60.0
 
 _log = logging.getLogger("activitylog")
 
 
-def processor_chain(limits: Limits, own: Iterable[Processor] = ()) -> list[Processor]:
+def processor_chain(
+    limits: Limits, own: Iterable[Processor] = (), redactor: Redactor | None = None
+) -> list[Processor]:
     """The chain up to the event dict of attributes, with the application's own processors first."""
+    redactor = redactor or Redactor(RedactionSettings())
     return [
         *own,
         add_timestamp,
@@ -58,7 +67,8 @@ def processor_chain(limits: Limits, own: Iterable[Processor] = ()) -> list[Proce
         name_entities,
         name_error,
         name_attributes,
-        Sanitize(limits),
+        Sanitize(limits, redactor.redact_text),
+        Redact(redactor),
     ]
 
 
@@ -86,6 +96,7 @@ class Pipeline:
         self.settings = settings
         self.destinations = tuple(destinations)
         self._own_processors = tuple(processors)
+        self._redactor = Redactor(settings.redaction)
         provider = logger_provider or LoggerProvider(_resource(settings), shutdown_on_exit=False)
         if destinations and not isinstance(provider, LoggerProvider):
             raise ConfigurationError(
@@ -101,26 +112,46 @@ class Pipeline:
         if logger_provider is None and isinstance(logger, NoOpLogger):
             self._closed_because = "disabled"
             _log.warning("activitylog: events are dropped because OTEL_SDK_DISABLED is set.")
+        self._rules_file = RulesFile(settings.rules_file) if settings.rules_file is not None else None
+        self._admission: Admission | None = None
         self.reset_after_fork()
         _pipelines.add(self)
 
     def reset_after_fork(self) -> None:
-        """A new producer and counts from zero: the parent's events are the parent's."""
+        """A new producer and counts from zero: the parent's events, those that wait included, are the parent's."""
         self._emitted = Counter()
+        self._counted = Counter()
         self._sanitized = Counter()
         self._dropped = ReasonCounters()
         self._errors = ErrorLog()
-        render = RenderLogRecord(Producer())
-        self._chain: tuple[Any, ...] = (
-            *processor_chain(self.settings.limits, self._own_processors),
-            render,
+        self._chain: tuple[Processor, ...] = tuple(
+            processor_chain(self.settings.limits, self._own_processors, self._redactor)
         )
+        self._render = RenderLogRecord(Producer())
+        self._admission = self._new_admission(self._admission)
         for destination in self.destinations:
             destination.reset_after_fork()
 
+    def _new_admission(self, before: Admission | None = None) -> Admission | None:
+        settings, file = self.settings, self._rules_file
+        rules = before.rules if before is not None else settings.rules if file is None else file.load()
+        if not rules and file is None:
+            return None
+        admission = Admission(
+            rules,
+            self,
+            self._dropped,
+            key=settings.sampling_key_bytes,
+            dry_run=settings.dry_run,
+            counting=settings.counters is not False,
+        )
+        if file is not None:
+            admission.watch(file, settings.rules_reload_seconds)
+        return admission
+
     def submit(self, method_name: str, event: Any, values: dict[str, Any]) -> bool:
         """
-        Send one event through the chain to OpenTelemetry.
+        Send one event through the rules and the chain to OpenTelemetry.
 
         Args:
             method_name: the logger's method, which sets the severity.
@@ -128,7 +159,7 @@ class Pipeline:
             values: the keywords of the call; the chain changes this dict.
 
         Returns:
-            True when it was handed on.
+            True when it was handed on, or waits in a window of a rule.
 
         Raises:
             StrictModeError: under ``strict``, when something of the event was changed or cut.
@@ -137,25 +168,93 @@ class Pipeline:
         if self._closed_because is not None:
             self._dropped.increment(self._closed_because)
             return False
+        admission, admitted, passed = self._admission, None, values
         try:
-            passed: Any = name_event(event, values)
+            passed = name_event(event, values)
+            if admission is not None:
+                admitted = admission.admit(method_name, passed)
+                if admitted is None:
+                    return False
             for processor in self._chain:
-                passed = processor(self._event_logger, method_name, passed)
-            record = passed[0][0]
-            if FLAGS in record.attributes:
-                self._note_flags(record)
-            self._event_logger.emit(record)
+                passed = processor(self._event_logger, method_name, passed)  # type: ignore[assignment]
+            if FLAGS in passed:
+                self._note_flags(passed)
+            trace = trace_of(passed)
+            if admission is not None and admitted is not None:
+                if admission.hold(admitted, method_name, passed, trace):
+                    return True
+                admission.kept(admitted, passed)
+            self._event_logger.emit(self._render.record(method_name, passed, trace))
         except DropEvent:
             self._dropped.increment("filtered")
+            self._lose(admitted, "filtered", passed)
             return False
         except Exception as error:  # noqa: BLE001 - emit never raises; counted, and logged once a minute
+            self._lose(admitted, "error", passed)
             self.fail(error, event)
             return False
         except BaseException:
             self._dropped.increment("interrupted")
+            self._lose(admitted, "interrupted", passed)
             raise
         self._emitted.increment()
         return True
+
+    def _lose(self, admitted: Admitted | None, reason: str, passed: Any) -> None:
+        if self._admission is not None and admitted is not None:
+            self._admission.lost(admitted, reason, passed if isinstance(passed, dict) else {})
+
+    def enabled(self, name: str) -> bool:
+        """False when an event of this name would be dropped whatever else it has; it then counts as dropped."""
+        if self._closed_because is not None:
+            self._dropped.increment(self._closed_because)
+            return False
+        return self._admission is None or self._admission.enabled(name)
+
+    def send(self, method_name: str, event_dict: EventDict, trace: Trace | None) -> bool:
+        """Emit an event that went through the chain and has waited; False when that failed, and was counted."""
+        try:
+            self._event_logger.emit(self._render.record(method_name, event_dict, trace or NO_TRACE))
+        except Exception as error:  # noqa: BLE001 - there is no caller any more; counted, and logged once a minute
+            self._dropped.increment("error")
+            with suppress(Exception):
+                self._errors.report(error, event_dict.get("event"))
+            return False
+        self._emitted.increment()
+        return True
+
+    def report(self, cell: Cell, count: int) -> None:
+        """Emit one exact count."""
+        event_dict: dict[str, Any] = {
+            "event": COUNTER_EVENT_NAME,
+            "timestamp": cell.minute_ns,
+            "activity.counter.event": cell.event,
+            "activity.count": count,
+        }
+        for attribute, value in (
+            ("activity.tenant.id", cell.tenant),
+            ("activity.counter.reason", cell.reason),
+            ("activity.outcome", cell.outcome if cell.outcome != "success" else ""),
+            ("activity.sample.rule", cell.rule),
+        ):
+            if value:
+                event_dict[attribute] = value
+        try:
+            sanitize(event_dict)
+            self._event_logger.emit(self._render.record("info", self._redactor.redact(event_dict), NO_TRACE))
+        except Exception as error:  # noqa: BLE001 - there is no caller; logged once a minute
+            with suppress(Exception):
+                self._errors.report(error, COUNTER_EVENT_NAME)
+            return
+        self._counted.increment()
+
+    def stored_name(self, name: Any) -> str:
+        """What the chain makes of a name that is none."""
+        return stored_name(name, self._redactor.redact_text)
+
+    def has_room(self, records: int) -> bool:
+        """Whether every destination would queue so many records."""
+        return all(destination.has_room(records) for destination in self.destinations)
 
     def fail(self, error: Exception, event: Any) -> None:
         """Count an event that ended in an error; raise the error when strict, else log it, rarely."""
@@ -163,29 +262,40 @@ class Pipeline:
         if self.settings.strict:
             raise error
         with suppress(Exception):  # a handler or filter of the application's logging that fails
-            self._errors.report(error, event)
+            self._errors.report(error, self._redactor.redact_text(event) if isinstance(event, str) else event)
 
-    def _note_flags(self, record: Any) -> None:
-        flags = record.attributes[FLAGS]
+    def _note_flags(self, event_dict: Mapping[str, Any]) -> None:
+        flags = event_dict[FLAGS]
         if self.settings.strict:
             raise StrictModeError(
-                f"The event {record.event_name!r} cannot be stored as it was given: {', '.join(flags)}.",
+                f"The event {event_dict['event']!r} cannot be stored as it was given: {', '.join(flags)}.",
                 hint="Each item is key:reason; see activitylog.sanitize for the reasons.",
             )
         self._sanitized.increment()
 
     def stats(self) -> Stats:
         """The counts so far."""
+        admission = self._admission
         return Stats(
             emitted=self._emitted.value(),
             dropped=self._dropped.values(),
+            held=admission.held() if admission else 0,
+            rolled_up=admission.rolled_up() if admission else 0,
+            counted=self._counted.value(),
             sanitized=self._sanitized.value(),
             destinations={destination.name: destination.stats() for destination in self.destinations},
+            rules=admission.stats() if admission else RuleStats(),
         )
 
     def flush(self, timeout: float) -> FlushResult:
-        """Send what is queued, for at most ``timeout`` seconds over all destinations."""
+        """
+        Send what is queued and what waits in windows, for at most ``timeout`` seconds over all destinations.
+
+        A budget's window ends by itself: that is waited for, a second at the most.
+        """
         left = deadline(timeout)
+        if self._admission is not None:
+            self._admission.flush(left())
         for destination in self.destinations:
             destination.flush_within(left())
         return self._result()
@@ -201,6 +311,8 @@ class Pipeline:
             return self._result()
         self._closed_because = "shutdown"
         left = deadline(timeout)
+        if self._admission is not None:
+            self._admission.close()
         for destination in self.destinations:
             # A batch that waits for its next attempt would hold the rest up; half the time is for such waits.
             if not destination.flush_within(left() / 2):
@@ -222,7 +334,8 @@ class Pipeline:
 
     def _result(self) -> FlushResult:
         counts: list[DestinationStats] = [destination.stats() for destination in self.destinations]
-        queued = sum(count.queued for count in counts)
+        held = self._admission.held() if self._admission else 0
+        queued = held + sum(count.queued for count in counts)
         return FlushResult(
             complete=queued == 0,
             delivered=sum(count.delivered for count in counts),
@@ -242,39 +355,6 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-class ErrorLog:
-    """Logs what failed inside, one line a minute, without values: they may be secrets."""
-
-    def __init__(self) -> None:
-        self._next_at = 0.0
-        self._unlogged = 0
-
-    def report(self, error: BaseException, event: Any) -> None:
-        """Note one failure."""
-        now = time.monotonic()
-        if now < self._next_at:
-            self._unlogged += 1
-            return
-        self._next_at = now + _LOG_EVERY_SECONDS
-        unlogged, self._unlogged = self._unlogged, 0
-        _log.error(
-            "activitylog: an event was dropped because of a %s in the chain at %s (event %s; %d more since "
-            "the last line). Set strict=True in tests to see it raised.",
-            visible(type(error).__name__),
-            visible(_place(error)),
-            visible(repr(event[:MAX_EVENT_NAME_LENGTH] if isinstance(event, str) else type(event).__name__)),
-            unlogged,
-        )
-
-
-def _place(error: BaseException) -> str:
-    """File and line where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
 def _resource(settings: Settings) -> Resource:

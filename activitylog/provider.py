@@ -190,6 +190,10 @@ class BoundedProcessor(LogRecordProcessor):
         else:
             self._refused.increment(reason)
 
+    def has_room(self, records: int) -> bool:
+        """Whether so many records more would be queued, as far as one can tell."""
+        return not self._closed and self._last - self.exporter.taken + records <= self._capacity
+
     def _reason_to_refuse(self) -> str | None:
         if self._closed:
             return "shutdown"

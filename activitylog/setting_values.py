@@ -9,30 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
-from activitylog.exceptions import ConfigurationError
+from activitylog.exceptions import ConfigurationError, shown
+from activitylog.redaction import parse_redaction
+from activitylog.rules import Rule, parse_rules
 from activitylog.store_settings import parse_store
 from activitylog.url import DestinationURL, parse
 
 #: A comma before a scheme; any other comma belongs to the URL it stands in.
 _BETWEEN_URLS: Final = re.compile(r",(?=\s*[a-z][a-z+]*:)")
-_LONGEST_SHOWN: Final = 80
-
-
-def shown(value: Any) -> str:
-    """A value for a message: short, without URLs, and only the type of what has parts: any may hold a secret."""
-    if not isinstance(value, (str, int, float)):
-        return type(value).__name__
-    if isinstance(value, str) and "://" in value:
-        return "a URL"
-    try:
-        text = repr(value)
-    except ValueError:  # an integer with more digits than Python prints
-        return "a number of thousands of digits"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+_SHORTEST_SECRET: Final = 16
+_LONGEST_SECRET: Final = 1024
 
 
 def _urls(value: Any) -> tuple[DestinationURL, ...]:
@@ -122,6 +114,31 @@ def _overflow(value: Any) -> str:
     raise ConfigurationError(f"expected 'drop' or 'block', got {shown(value)}.")
 
 
+def _rules(value: Any) -> tuple[Rule, ...]:
+    if isinstance(value, str):
+        raise ConfigurationError(
+            "rules cannot be given as a text.",
+            hint="Write [[rules]] into a file, and name it by the setting rules_file (ACTIVITYLOG_RULES_FILE).",
+        )
+    return parse_rules(value)
+
+
+def _path(value: Any) -> Path:
+    if isinstance(value, (str, Path)) and str(value).strip() and "\0" not in str(value):
+        with suppress(RuntimeError, OSError):  # a home that nobody knows, a working directory that is gone
+            return Path(value).expanduser().absolute()
+    raise ConfigurationError(f"expected the path of a file, got {shown(value)}.")
+
+
+def _secret(value: Any) -> str:
+    if isinstance(value, str) and _SHORTEST_SECRET <= len(value.strip()) <= _LONGEST_SECRET:
+        return value.strip()
+    raise ConfigurationError(
+        f"expected a text of {_SHORTEST_SECRET} to {_LONGEST_SECRET:,} characters.",
+        hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+    )
+
+
 READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "url": _urls,
     "service_name": _text,
@@ -141,5 +158,12 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_attributes": _whole(1),
     "max_value_bytes": _whole(64),
     "max_event_bytes": _whole(1024),
+    "rules": _rules,
+    "rules_file": _path,
+    "rules_reload_seconds": _seconds,
+    "dry_run": _boolean,
+    "sampling_key": _secret,
+    "counters": _boolean,
     "store": parse_store,
+    "redaction": parse_redaction,
 }

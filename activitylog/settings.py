@@ -22,9 +22,8 @@ import difflib
 import logging
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -32,14 +31,19 @@ from urllib.parse import unquote
 
 from activitylog.event import DEFAULT_LIMITS, Limits
 from activitylog.exceptions import ConfigurationError
-from activitylog.setting_values import READERS, shown
+from activitylog.redaction import RedactionSettings
+from activitylog.rules import Rule
+from activitylog.rules.files import rules_of
+from activitylog.setting_values import READERS
+from activitylog.settings_file import find_settings_file
 from activitylog.store_settings import StoreSettings
+from activitylog.toml_file import TomlFile
 from activitylog.url import DestinationURL
 from activitylog.visible import visible
 
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
 #: Variables with the prefix that are no settings of the pipeline.
-OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG"})
+OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG", "ACTIVITYLOG_REDACTION_KEY"})
 #: What Kubernetes gives to every container beside a service named ``activitylog`` or ``activitylog-something``.
 _OF_KUBERNETES: Final = re.compile(r"ACTIVITYLOG_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT).*|PORT(_.*)?)", re.DOTALL)
 _STANDARD_ATTRIBUTES: Final = "OTEL_RESOURCE_ATTRIBUTES"
@@ -97,8 +101,25 @@ class Settings:
     """UTF-8 bytes of one value."""
     max_event_bytes: int = DEFAULT_LIMITS.max_event_bytes
     """UTF-8 bytes of one event."""
+    rules: tuple[Rule, ...] = ()
+    """Which events are kept, and how often (:mod:`activitylog.rules`); in code tables or Rules."""
+    rules_file: Path | None = None
+    """A file of ``[[rules]]`` instead, which is read again when it changes. Relative to the settings file that
+    names it, else to the working directory."""
+    rules_reload_seconds: float = 5.0
+    """How often that file is looked at."""
+    dry_run: bool = False
+    """Decide, but keep every event, and write on it what would have become of it."""
+    sampling_key: str | None = field(default=None, repr=False)
+    """A secret for the decisions about traces, sessions and the like, so that nobody chooses an id that is never
+    kept; the same in all processes that shall agree. By default a constant that everybody knows."""
+    counters: bool | None = None
+    """Write exact counts of all events, kept or not, as records of their own; by default where there are rules."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
+    redaction: RedactionSettings = field(default_factory=RedactionSettings)
+    """What is taken out of events: the table ``[redaction]``, from a file or ``configure``. Its key, which is
+    better not in a file, also comes from the variable ``ACTIVITYLOG_REDACTION_KEY``."""
 
     @property
     def limits(self) -> Limits:
@@ -133,6 +154,8 @@ def load_settings(
     ):
         _merge(found, _with_service_name(place))
     _fit_batch(found)
+    _check_rules(found)
+    _add_redaction_key(found, environ)
     return Settings(**{key: item.value for key, item in found.items()})
 
 
@@ -152,68 +175,17 @@ _Place = dict[str, _Found]
 
 
 def _from_file(environ: Mapping[str, str], directory: Path | None) -> _Place:
-    named = environ.get("ACTIVITYLOG_CONFIG")
-    if named:
-        path = Path(named)
-        return _checked_table(_section(path, "Correct ACTIVITYLOG_CONFIG, or unset it.") or {}, path)
-    for path in _candidates(directory):
-        table = _section(path, "Make it readable for this user, or move it away.")
-        if table is not None:
-            return _checked_table(table, path)
-    return {}
+    file = find_settings_file(environ, directory)
+    return {} if file is None else {key: _in_file(file, key, value) for key, value in file.table.items()}
 
 
-def _checked_table(table: Mapping[str, Any], path: Path) -> _Place:
-    return {key: _checked(key, value, str(path)) for key, value in table.items()}
-
-
-def _candidates(directory: Path | None) -> Iterator[Path]:
-    """Files that may hold settings, the nearest first."""
-    try:
-        start = directory or Path.cwd()
-    except OSError:  # the working directory was deleted, or is closed to this user
-        return
-    for folder in (start, *start.parents):
-        for name in ("activitylog.toml", "pyproject.toml"):
-            if _is_file(folder / name):
-                yield folder / name
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # Python 3.13 and older raise this for a folder that is closed to this user
-        return False
-
-
-def _section(path: Path, hint: str) -> Mapping[str, Any] | None:
-    """The settings in a file; None for a ``pyproject.toml`` that does not speak of activitylog."""
-    section: Any = _document(path, hint)
-    if path.name != "pyproject.toml":
-        return dict(section)
-    for name, title in (("tool", "tool"), ("activitylog", "tool.activitylog")):
-        if name not in section:
-            return None
-        section = section[name]
-        if not isinstance(section, dict):
-            raise ConfigurationError(
-                f"{title} in {path} is not a table, but {shown(section)}.",
-                hint="Write the settings below a line [tool.activitylog].",
-            )
-    return dict(section)
-
-
-def _document(path: Path, hint: str) -> Mapping[str, Any]:
-    # The errors are made outside the except: a decoder's error holds the whole file, with its passwords.
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"The settings file {str(path)!r} cannot be read: {error.strerror}."
-    except UnicodeDecodeError as error:
-        problem, hint = f"{path} is not TOML: byte {error.start} is not UTF-8.", "Correct the file."
-    except (ValueError, RecursionError) as error:
-        problem, hint = f"{path} is not TOML: {error}.", "Correct the file."
-    raise ConfigurationError(problem, hint=hint)
+def _in_file(file: TomlFile, key: str, value: Any) -> _Found:
+    origin = str(file.path)
+    if key == "rules":
+        return _Found(rules_of(file, value), origin)
+    if key == "rules_file" and isinstance(value, str) and value.strip():
+        value = file.path.parent / value.strip()
+    return _checked(key, value, origin)
 
 
 def _from_standard(environ: Mapping[str, str]) -> _Place:
@@ -290,6 +262,18 @@ def _merge(found: _Place, higher: _Place) -> None:
         found["resource_attributes"] = _Found(MappingProxyType({**lower.value, **value}), origin)
 
 
+def _add_redaction_key(found: _Place, environ: Mapping[str, str]) -> None:
+    """The key of the pseudonyms from its variable, which wins over a file's and not over the code's."""
+    key = environ.get("ACTIVITYLOG_REDACTION_KEY")
+    if not key:
+        return
+    origin = "the variable ACTIVITYLOG_REDACTION_KEY"
+    given = _checked("redaction", {"key": key}, origin).value.key
+    lower = found.get("redaction", _Found(RedactionSettings(), origin))
+    if not (lower.value.key and lower.origin == "configure()"):
+        found["redaction"] = _Found(replace(lower.value, key=given), lower.origin)
+
+
 def _fit_batch(found: _Place) -> None:
     """Make the batch fit the queue where nobody asked for more; an explicit contradiction is an error."""
     default = Settings()
@@ -312,6 +296,15 @@ def _fit_batch(found: _Place) -> None:
         )
 
 
+def _check_rules(found: _Place) -> None:
+    rules, file = found.get("rules"), found.get("rules_file")
+    if rules is not None and file is not None:
+        raise ConfigurationError(
+            f"There are rules (in {rules.origin}) and a rules_file (in {file.origin}).",
+            hint="Move the rules into the file, or leave it out.",
+        )
+
+
 def _contradiction(batch: _Found, queue: _Found) -> str:
     return (
         f"max_export_batch_size ({batch.value:,}, from {batch.origin}) is larger than max_queue_size "
@@ -324,8 +317,9 @@ def _checked(key: str, value: Any, origin: str) -> _Found:
     if reader is None:
         near = difflib.get_close_matches(key, READERS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(sorted(READERS))}."
-        if key.startswith("store_"):
-            hint = "What belongs to [store] is set in a settings file, or by configure(store={...})."
+        for table in ("store", "redaction"):
+            if key.startswith(f"{table}_"):
+                hint = f"What belongs to [{table}] is set in a settings file, or by configure({table}={{...}})."
         raise ConfigurationError(f"There is no setting {key!r} (found in {origin}).", hint=hint)
     try:
         return _Found(reader(value), origin)

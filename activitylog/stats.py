@@ -57,22 +57,45 @@ class DestinationStats:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleStats:
+    """The rules in force, and what went wrong with them."""
+
+    rules: tuple[str, ...] = ()
+    """Their names, in their order."""
+    match_errors: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """By rule: how often a callable of the application raised; the rule then does not match."""
+    reloads: int = 0
+    """How often the rules file was read again and put in force."""
+    reload_error: str = ""
+    """What is wrong with the rules file since then; empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """
     The process's events since ``configure`` (and since the fork, in a forked child).
 
-    Every call of ``emit`` is in ``emitted`` or in ``dropped``.
+    Every call of ``emit`` is in ``emitted``, ``held``, ``rolled_up`` or ``dropped``.
     """
 
     emitted: int = 0
     """Events that went through the chain to OpenTelemetry."""
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Events that ended before that: ``filtered`` (by ``DropEvent``), ``error``, ``not_configured``,
-    ``disabled``, ``shutdown``, ``interrupted`` (``KeyboardInterrupt`` and the like in the chain)."""
+    """Events that ended before that: by a rule (``drop``, ``sample``, ``budget``), ``filtered`` (by
+    ``DropEvent``), ``error``, ``not_configured``, ``disabled``, ``shutdown``, ``interrupted``
+    (``KeyboardInterrupt`` and the like in the chain), ``reentrant`` (emitted by a signal handler in the midst
+    of a decision)."""
+    held: int = 0
+    """Events that wait in the windows of budgets and roll-ups."""
+    rolled_up: int = 0
+    """Events that were folded into another one."""
+    counted: int = 0
+    """Records of exact counts that were sent beside the events; the destinations' numbers contain them."""
     sanitized: int = 0
     """Emitted events of which something was changed or cut."""
     destinations: Mapping[str, DestinationStats] = field(default_factory=lambda: MappingProxyType({}))
     """By the destination's URL, without its password. Empty for a ``LoggerProvider`` of the application."""
+    rules: RuleStats = field(default_factory=RuleStats)
 
 
 @dataclass(frozen=True, slots=True)

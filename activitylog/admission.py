@@ -1,0 +1,368 @@
+"""
+What becomes of an event before it is sent: decided, counted, held where it must wait.
+
+One object composes the parts, and the pipeline asks it on the way of each event::
+
+    admit(event)      by the rules, before any other work: None when it is dropped
+    hold(admitted)    after the chain: True when it waits in a window, of a budget or of a roll-up
+    kept, lost        how it ended otherwise: sent, or why not
+
+Windows end by a ticker, which gives what waited to ``send``. Each event is counted exactly, before sampling, and
+the counts of minutes that are over go to ``report``. Without rules there is no admission: an event costs no more.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from time import time_ns
+from typing import Any, Final, NamedTuple, Protocol
+
+from structlog.typing import EventDict
+
+from activitylog.counters import Cell, Counters, count_of
+from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
+from activitylog.exceptions import ConfigurationError
+from activitylog.rollup import RollUp
+from activitylog.rules import Rule, RulesFile, compile_rules
+from activitylog.rules.reading import outcome_of, tenant_of
+from activitylog.sampling import Sampler, Ticket, Verdict
+from activitylog.stats import Counter, ReasonCounters, RuleStats
+from activitylog.ticker import Ticker
+
+#: How long windows of rules that were replaced are still looked after: threads may be on their way into one.
+_RETIRED_NS: Final = 60_000_000_000
+#: How long counts wait for room in a full queue.
+_PATIENCE_NS: Final = 300_000_000_000
+_MAX_GOOD_NAMES: Final = 4096
+_MINUTE_NS: Final = 60_000_000_000
+#: A window of a budget is over after a second.
+_LONGEST_WAIT_SECONDS: Final = 1.5
+_POLL_SECONDS: Final = 0.02
+
+_log = logging.getLogger("activitylog")
+
+
+class Outlet(Protocol):
+    """Where events and counts go: the pipeline."""
+
+    def send(self, method_name: str, event_dict: EventDict, trace: Any) -> bool:
+        """Send one event that waited; never raises. False when it failed, and was counted."""
+
+    def report(self, cell: Cell, count: int) -> None:
+        """Send one count; never raises."""
+
+    def stored_name(self, name: Any) -> str:
+        """What is stored of a name that is none."""
+
+    def has_room(self, records: int) -> bool:
+        """Whether so many records would be queued, and none refused."""
+
+
+class Admitted:
+    """An event on its way: what was decided about it, and where it is counted."""
+
+    __slots__ = ("cell", "ticket", "verdict")
+
+    def __init__(self, cell: tuple[int, str, str, str, str], verdict: Verdict, ticket: Ticket | None) -> None:
+        self.cell = cell
+        self.verdict = verdict
+        self.ticket = ticket
+
+
+class _Held(NamedTuple):
+    """An event that waits for the end of a budget's window."""
+
+    admitted: Admitted
+    method_name: str
+    event_dict: EventDict
+    trace: Any
+
+
+class Admission:
+    """
+    The rules at work in one process.
+
+    Args:
+        rules: checked rules.
+        outlet: where what waited, and the counts, go.
+        dropped: of the pipeline; what is dropped here is counted there, too.
+        key: of the decisions about whole units.
+        dry_run: decide, and label instead of dropping.
+        counting: whether counts are reported.
+        clock: nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        outlet: Outlet,
+        dropped: ReasonCounters,
+        *,
+        key: bytes,
+        dry_run: bool = False,
+        counting: bool = True,
+        clock: Callable[[], int] = time_ns,
+    ) -> None:
+        self._outlet = outlet
+        self._dropped = dropped
+        self._key = key
+        self._dry_run = dry_run
+        self._clock = clock
+        self._counters = Counters() if counting else None
+        self._rollup = RollUp(self._release, clock=clock)
+        self._rolled_up = Counter()
+        self._rolled_out = Counter()
+        self._retired: list[tuple[int, Sampler]] = []
+        self._replacing = threading.Lock()
+        self._watch: RulesWatch | None = None
+        self._ticker = Ticker(self.tick)
+        self._good_names: set[str] = set()
+        self._sampler = self._new_sampler(rules, None)
+        self._decide = self._sampler.decide
+
+    def _new_sampler(self, rules: Sequence[Rule], previous: Sampler | None) -> Sampler:
+        return Sampler(
+            compile_rules(rules),
+            key=self._key,
+            clock=self._clock,
+            settle=self._settle,
+            previous=previous,
+            dry_run=self._dry_run,
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What is in force."""
+        return self._sampler.rules
+
+    def watch(self, file: RulesFile, every_seconds: float) -> None:
+        """Look every so many seconds whether a rules file has changed, and follow it."""
+        self._watch = RulesWatch(file, self.replace, int(every_seconds * 1e9))
+
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """
+        Put other rules in force, at once and for the next event; nothing that waits is lost.
+
+        Rules that stay the same keep their budgets' state. Windows of the others go on to their end.
+        """
+        with self._replacing:
+            previous = self._sampler
+            self._sampler = self._new_sampler(rules, previous)
+            self._decide = self._sampler.decide
+            self._retired.append((self._clock() + _RETIRED_NS, previous))
+
+    def enabled(self, name: str) -> bool:
+        """False when a rule drops every event of this name; the event that is then not emitted is counted."""
+        rule = self._sampler.always_dropped(name)
+        if rule is None:
+            return True
+        self._dropped.increment("drop")
+        if self._counters is not None:
+            self._counters.add((self._clock(), tenant_of({}), name, "success", rule, "drop"))
+        return False
+
+    def admit(self, method_name: str, event_dict: EventDict) -> Admitted | None:
+        """Decide about one event; None when it is dropped, and counted."""
+        if not self._ticker.started:
+            self._ticker.start()
+        decided = self._decide(method_name, event_dict)
+        if type(decided) is Verdict:
+            verdict, ticket = decided, None
+        else:
+            verdict, ticket = decided.verdict, decided  # type: ignore[union-attr]
+        cell = (
+            self._clock(),
+            tenant_of(event_dict),
+            event_dict["event"],
+            outcome_of(method_name, event_dict),
+            verdict.rule,
+        )
+        if not verdict.reason:
+            return Admitted(cell, verdict, ticket)
+        self._drop(cell, verdict.reason, event_dict)
+        return None
+
+    def _drop(self, cell: tuple[int, str, Any, str, str], reason: str, event_dict: EventDict) -> None:
+        self._dropped.increment(reason)
+        if self._counters is not None:
+            self._counters.add((*self._named(cell), reason), _amount(event_dict))
+
+    def hold(self, admitted: Admitted, method_name: str, event_dict: EventDict, trace: Any) -> bool:
+        """Have an event wait that went through the chain, if its rule says so."""
+        if admitted.ticket is not None:
+            admitted.ticket.place(_Held(admitted, method_name, event_dict, trace))
+            return True
+        if admitted.verdict.rollup is None:
+            return False
+        self._count(admitted, "", event_dict)
+        self._rolled_up.increment()
+        self._rollup.add(admitted.verdict.rollup, method_name, event_dict, trace)
+        return True
+
+    def kept(self, admitted: Admitted, event_dict: EventDict) -> None:
+        """Count an event that was sent."""
+        self._count(admitted, "", event_dict)
+
+    def lost(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
+        """Count an event that the chain did not let through, for ``reason``."""
+        if admitted.ticket is not None:
+            admitted.ticket.withdraw()
+        self._count(admitted, reason, event_dict)
+
+    def _count(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
+        if self._counters is not None:
+            self._counters.add((*self._named(admitted.cell), reason), _amount(event_dict))
+
+    def _named(self, cell: tuple[int, str, Any, str, str]) -> tuple[int, str, str, str, str]:
+        """A cell whose event has a name that can be stored, as the chain would give it."""
+        name = cell[2]
+        if type(name) is str and name in self._good_names:
+            return cell
+        if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and EVENT_NAME_PATTERN.fullmatch(name):
+            if len(self._good_names) < _MAX_GOOD_NAMES:
+                self._good_names.add(name)
+            return cell
+        return (*cell[:2], self._outlet.stored_name(name), *cell[3:])
+
+    def _settle(self, payload: Any, verdict: Verdict) -> None:
+        """What waited in a budget's window: sent, or counted as dropped."""
+        held: _Held = payload
+        reason = verdict.reason
+        amount = _amount(held.event_dict)
+        if reason:
+            self._dropped.increment(reason)
+        else:
+            verdict.mark(held.event_dict)
+            reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
+        if self._counters is not None:
+            self._counters.add((*self._named(held.admitted.cell), reason), amount)
+
+    def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
+        """What was folded in a roll-up's window."""
+        self._rolled_out.increment()
+        self._outlet.send(method_name, event_dict, trace)
+
+    def tick(self) -> None:
+        """Do what is due: windows that are over, counts of minutes that are over, a changed file of rules."""
+        self._tick_windows()
+        now = self._clock()
+        self._report_counts(now - now % _MINUTE_NS)
+        if self._watch is not None:
+            self._watch.look(now)
+
+    def _tick_windows(self) -> None:
+        self._sampler.tick()
+        now = self._clock()
+        for end, sampler in list(self._retired):
+            sampler.tick()
+            if end < now and not sampler.held():
+                with suppress(ValueError):
+                    self._retired.remove((end, sampler))
+        self._rollup.tick()
+
+    def _report_counts(self, before_ns: int | None) -> None:
+        if self._counters is None:
+            return
+        counts = self._counters.take(before_ns)
+        if before_ns is not None and self._should_wait(counts, before_ns):
+            self._counters.put_back(counts)
+            return
+        for cell, count in counts.items():
+            self._outlet.report(cell, count)
+
+    def _should_wait(self, counts: Mapping[Cell, int], now_ns: int) -> bool:
+        """Counts wait for room in the queues: they are few, and each lost one is a total that is wrong."""
+        oldest = min((cell.minute_ns for cell in counts), default=now_ns)
+        return not self._outlet.has_room(len(counts)) and oldest > now_ns - _PATIENCE_NS
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Wait until the windows of budgets that are open now are over, a second at the most; send what waits."""
+        ends = [end for sampler in self._samplers() if (end := sampler.next_end_ns()) is not None]
+        if ends:
+            self._wait_until(max(ends), min(timeout_seconds, _LONGEST_WAIT_SECONDS))
+            self._tick_windows()
+        self._rollup.cut()
+        self._report_counts(None)
+
+    def _wait_until(self, end_ns: int, timeout_seconds: float) -> None:
+        pause = threading.Event()
+        for _ in range(int(timeout_seconds / _POLL_SECONDS)):
+            if self._clock() >= end_ns:
+                return
+            pause.wait(_POLL_SECONDS)
+
+    def _samplers(self) -> list[Sampler]:
+        return [self._sampler, *(sampler for _, sampler in list(self._retired))]
+
+    def close(self) -> None:
+        """Send all that waits, now; events that still come are decided without waiting."""
+        self._ticker.stop()
+        for sampler in self._samplers():
+            sampler.cut()
+        self._rollup.cut()
+        self._report_counts(None)
+
+    def held(self) -> int:
+        """Events that wait in windows."""
+        return sum(sampler.held() for sampler in self._samplers()) + self._rollup.held()
+
+    def rolled_up(self) -> int:
+        """Events that were folded into another one."""
+        return max(0, self._rolled_up.value() - self._rolled_out.value() - self._rollup.held())
+
+    def stats(self) -> RuleStats:
+        """What is in force, and what went wrong with it."""
+        watch = self._watch
+        return RuleStats(
+            rules=tuple(rule.name for rule in self.rules),
+            match_errors=self._sampler.match_errors(),
+            reloads=watch.reloads if watch else 0,
+            reload_error=watch.error if watch else "",
+        )
+
+
+def _amount(event_dict: EventDict) -> int:
+    """How many events an event stands for, before the chain and behind it."""
+    count = event_dict.get("activity.count")
+    if type(count) is int:
+        return count
+    return count_of(event_dict) if "count" in event_dict or "objects" in event_dict else 1
+
+
+class RulesWatch:
+    """
+    Follows a file of rules. A file that cannot be used changes nothing, and is told about once.
+
+    Args:
+        file: the file, as it was when its rules were put in force.
+        replace: puts other rules in force.
+        every_ns: between two looks.
+    """
+
+    def __init__(self, file: RulesFile, replace: Callable[[Sequence[Rule]], None], every_ns: int) -> None:
+        self._file = file
+        self._replace = replace
+        self._every_ns = every_ns
+        self._next_ns = 0
+        self.reloads = 0
+        self.error = ""
+
+    def look(self, now_ns: int) -> None:
+        """Look at the file, if it is time."""
+        if 0 < self._next_ns - now_ns <= self._every_ns:
+            return
+        self._next_ns = now_ns + self._every_ns
+        try:
+            rules = self._file.changed()
+        except ConfigurationError as error:
+            self.error = str(error)
+            _log.error("activitylog: the rules stay as they were: %s", error)
+            return
+        if rules is not None:
+            self._replace(rules)
+            self.error = ""
+            self.reloads += 1
+            _log.warning("activitylog: %d rules are in force, read again from %s.", len(rules), self._file.path)

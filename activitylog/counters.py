@@ -1,0 +1,143 @@
+"""
+Exact counts from before sampling: what was emitted, by which rule it was decided, and why it was not kept.
+
+An event costs one append to a deque, which is atomic, so that any thread, and a signal handler inside any thread,
+may count without a lock; the sums are made when somebody asks for them::
+
+    add(...) per event ──> deque ──take()──> cells by minute ──> records activity.counted ──> activity_counters
+
+Nothing is lost between: what is added while :meth:`Counters.take` runs is in its answer or in the next one. Cells
+are bounded: beyond :data:`MAX_CELLS` new tenants, then new names, are counted together as :data:`OTHER`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
+
+from activitylog.event import MAX_OBJECTS
+
+#: What tenants, and event names, beyond the bound are counted as.
+OTHER: Final = "__other__"
+#: Cells that may wait to be taken.
+MAX_CELLS: Final = 10_000
+
+_MINUTE_NS: Final = 60_000_000_000
+#: Additions that may wait to be summed up; then the one that adds sums up.
+_MAX_WAITING: Final = 100_000
+_UINT64_MAX: Final = (1 << 64) - 1
+
+
+class Cell(NamedTuple):
+    """One count of one minute."""
+
+    minute_ns: int
+    """Beginning of the minute, nanoseconds since the epoch."""
+    tenant: str
+    event: str
+    """Name of the events."""
+    outcome: str
+    rule: str
+    """Name of the rule that decided; empty when none did."""
+    reason: str
+    """Empty for events that were kept, else why they were not."""
+
+
+class Counters:
+    """The counts of one process."""
+
+    def __init__(self) -> None:
+        self._added: deque[tuple[tuple[int, str, str, str, str, str], int]] = deque()
+        self._cells: Counter[Cell] = Counter()
+        self._summing = threading.Lock()
+        self._summing_thread = 0
+
+    def add(self, cell: tuple[int, str, str, str, str, str], count: int = 1) -> None:
+        """
+        Count one event.
+
+        Args:
+            cell: a :class:`Cell`, or a plain tuple in its order, which is cheaper to make; its minute may be any
+                time inside that minute.
+            count: how many events it stands for, where it says so itself.
+        """
+        added = self._added
+        added.append((cell, count))
+        if len(added) > _MAX_WAITING and self._enter(wait=False):
+            try:
+                self._sum_up()
+            finally:
+                self._leave()
+
+    def take(self, before_ns: int | None = None) -> dict[Cell, int]:
+        """The counts of minutes that began before ``before_ns``, or of all; each is given out once."""
+        if not self._enter(wait=True):
+            return {}
+        try:
+            self._sum_up()
+            taken = {
+                cell: count
+                for cell, count in self._cells.items()
+                if before_ns is None or cell.minute_ns < before_ns
+            }
+            for cell in taken:
+                del self._cells[cell]
+            return taken
+        finally:
+            self._leave()
+
+    def put_back(self, counts: Mapping[Cell, int]) -> None:
+        """Have counts that were taken given out again."""
+        self._added.extend(counts.items())
+
+    def _enter(self, *, wait: bool) -> bool:
+        """Be the one that sums up; False where another thread does, or this one, interrupted by a signal."""
+        if self._summing_thread == threading.get_ident() or not self._summing.acquire(blocking=wait):
+            return False
+        self._summing_thread = threading.get_ident()
+        return True
+
+    def _leave(self) -> None:
+        self._summing_thread = 0
+        self._summing.release()
+
+    def _sum_up(self) -> None:
+        for _ in itertools.repeat(None, len(self._added)):
+            (time_ns, *rest), count = self._added.popleft()
+            self._cells[self._bounded(Cell(time_ns - time_ns % _MINUTE_NS, *rest))] += count
+
+    def _bounded(self, cell: Cell) -> Cell:
+        cells = self._cells
+        if len(cells) < MAX_CELLS or cell in cells:
+            return cell
+        without_tenant = cell._replace(tenant=OTHER)
+        if len(cells) < 2 * MAX_CELLS or without_tenant in cells:
+            return without_tenant
+        return without_tenant._replace(event=OTHER)
+
+
+def count_of(event_dict: MutableMapping[str, Any]) -> int:
+    """
+    How many events an event says that it stands for, as its ``EventCount`` will: ``count``, else its objects.
+
+    Objects that have no length are put into a list for that, in place: an exact count must know them.
+    """
+    given = event_dict.get("count")
+    if given is None:
+        objects = event_dict.get("objects")
+        if objects is None:
+            return 1
+        given = 1 if isinstance(objects, (str, Mapping)) else _length(objects, event_dict)
+    return given if type(given) is int and 0 <= given <= _UINT64_MAX else 1
+
+
+def _length(objects: Any, event_dict: MutableMapping[str, Any]) -> int:
+    try:
+        if not hasattr(objects, "__len__"):
+            event_dict["objects"] = objects = list(itertools.islice(objects, MAX_OBJECTS + 1))
+        return len(objects)
+    except Exception:  # noqa: BLE001 - the application's own collection may raise anything; an event is one at least
+        return 1
