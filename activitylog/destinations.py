@@ -27,7 +27,7 @@ from activitylog.routing import CountersApart
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
-from activitylog.visible import ascii_json, visible
+from activitylog.visible import visible
 
 _log = logging.getLogger("activitylog")
 
@@ -193,7 +193,7 @@ def _otlp_http(url: DestinationURL, settings: Settings) -> LogRecordExporter:
 def _console() -> LogRecordExporter:
     from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 
-    return ConsoleLogRecordExporter(formatter=lambda record: ascii_json(record.to_json(indent=None)) + "\n")
+    return ConsoleLogRecordExporter(formatter=lambda record: record.to_json(indent=None) + "\n")
 
 
 def _memory() -> LogRecordExporter:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from activitylog.cli.charts import bar
 from activitylog.cli.rows import Column, Rows
-from activitylog.cli.visible import ascii_json, visible
+from activitylog.cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,8 +42,8 @@ _BAR_WIDTHS: Final = (20, 10, 5)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document in one line on standard output; ASCII without DEL only, so it is safe on any terminal."""
-    sys.stdout.write(ascii_json(json.dumps(value, separators=(",", ":"), default=str)) + "\n")
+    """One JSON document in one line on standard output; ASCII without DEL, so it is safe on any terminal."""
+    sys.stdout.write(json.dumps(value, separators=(",", ":"), default=str) + "\n")
 
 
 def print_ndjson(rows: Rows) -> None:

@@ -186,6 +186,15 @@ class TestCommands:
             assert b"MARK" in part, (command, part)
             assert b"\\x1b[2J" in part or b"\\u001b[2J" in part, (command, part[-3000:])
 
+    def test_subjects(self, folder: Path) -> None:
+        """Whoever is asked about is named, and what there is of them shown, in every language of the corpus."""
+        texts = [text for text in CORPUS.values() if "\ud83d" not in text]
+        commands = [["export", "--tenant", text, "--to", "-"] for text in texts]
+        commands += [["erase", "--actor", f"user:{text}"] for text in texts]
+        for command, part in run(folder, commands).items():
+            assert raw(part) == [], command
+            assert b"MARK" in part.partition(b"\n")[2], (command, part)
+
     @pytest.mark.parametrize("width", ["80", "3000"])
     def test_all_questions(self, folder: Path, width: str) -> None:
         """So it is with every question there is, as a table, and as a chart where it has one, on any width."""
