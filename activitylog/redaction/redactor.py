@@ -31,10 +31,10 @@ from activitylog.redaction.settings import ATTRIBUTES_OF_KEYWORD, RedactionSetti
 REDACTED: Final = "activity.redacted"
 MAX_NOTES: Final = 16
 
-#: What is done with the value of a key: nothing at all; searched for certain secrets; for likely ones, too;
-#: replaced because of the key's name; the same, unless it is a number; and what the settings ask for.
-Action = Literal["leave", "ids", "texts", "secret", "secret_text", "drop", "mask", "pseudonymize"]
-_SEARCHED: Final = frozenset({"leave", "ids", "texts"})
+#: What is done with the value of a key: searched for certain secrets; for likely ones, too; replaced because of
+#: the key's name; the same, unless it is a number; and what the settings ask for.
+Action = Literal["ids", "texts", "secret", "secret_text", "drop", "mask", "pseudonymize"]
+_SEARCHED: Final = frozenset({"ids", "texts"})
 
 #: No built-in pattern matches a shorter text.
 _SHORTEST: Final = 8
@@ -57,8 +57,6 @@ _FREE_TEXTS: Final = frozenset(
         "activity.object.name",
     }
 )
-#: Texts of ours that hold keys of the application's.
-_NOTES: Final = frozenset({"activity.sanitized", REDACTED})
 _TYPED_IDS: Final = {"activity.object.ids": "activity.object.type", "activity.actor.on_behalf_of": None}
 
 
@@ -152,7 +150,8 @@ class Redactor:
             search.redact_item(event_dict, key)
         if search.notes:
             noted = event_dict.get(REDACTED)
-            notes = list(dict.fromkeys([*(noted if isinstance(noted, list) else ()), *search.notes]))
+            earlier = [note for note in noted if isinstance(note, str)] if isinstance(noted, list) else []
+            notes = list(dict.fromkeys([*earlier, *search.notes]))
             over = len(notes) - MAX_NOTES
             event_dict[REDACTED] = notes if over <= 0 else [*notes[:MAX_NOTES], f"+{over}"]
         return event_dict
@@ -170,7 +169,7 @@ class Redactor:
 
     def _decide(self, key: str) -> Action:
         if is_own(key):
-            return "ids" if key in _NOTES else "texts" if key == "event" else "leave"
+            return "texts" if key == "event" else "ids"
         if not self._allow.match(key):
             for action, globs in self._lists:
                 if globs.match(key):
@@ -243,7 +242,7 @@ class _Search:
         """The new value of a key, and whether the key is to go."""
         action = self._redactor.action(key)
         if action in _SEARCHED or value is None:
-            return (value if action == "leave" else self._searched(shown, value, action, 0)), False
+            return self._searched(shown, value, action, 0), False
         if action == "drop":
             self._note(shown, "drop")
             return None, True

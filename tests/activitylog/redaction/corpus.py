@@ -87,7 +87,9 @@ SECRETS: Final[tuple[Secret, ...]] = (
     _in_prose("private_key", pem("OPENSSH PRIVATE " + "KEY")),
     _in_prose("private_key", pem("ENCRYPTED PRIVATE " + "KEY").replace("\n", "\\n")),
     _in_prose("private_key", pem("PGP PRIVATE " + "KEY BLOCK")),
-    Secret("private_key", "cut: " + pem("RSA PRIVATE " + "KEY", end=False), pem("RSA PRIVATE " + "KEY", end=False)),
+    Secret(
+        "private_key", "cut: " + pem("RSA PRIVATE " + "KEY", end=False), pem("RSA PRIVATE " + "KEY", end=False)
+    ),
     Secret(
         "private_key",
         "tail: " + pem("RSA PRIVATE " + "KEY")[200:] + " after",
@@ -168,25 +170,35 @@ INNOCENT: Final[tuple[str, ...]] = (
     "lat=52.520008 lon=13.404954",
 )
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 #: Keys whose values are secrets, and keys whose values are not.
 SECRET_KEYS: Final = (
-    "password dbPassword db_password DB-PASSWORD password2 user.password passwd pwd userpassword X-Api-Key apiKey "
-    "APIKey api_key stripeApiKey secret client_secret clientSecret SECRET_KEY access_token accessToken OAuthToken "
-    "token csrfToken refresh_token id_token session_token authorization proxy-authorization "
-    "http.request.header.authorization http.request.header.cookie set-cookie cookie cookies private_key privateKey "
-    "sshPrivateKey cvv cvc2 card_number cardNumber credit_card ssn social_security_number otp passphrase "
-    "aws_secret_access_key connection_string credentials password_reset_token Passwort contraseña пароль "
-    "ｐａｓｓｗｏｒｄ encryption_key jwt"
-).split()
-INNOCENT_KEYS: Final = (
-    "token_count tokens_per_second token_type author authority authors session session.id sessions secretary "
-    "tokenizer tokenized password_length password_changed_at password_reset passwordStrength cookie_consent "
-    "secret_count key keyboard monkey primary_key public_key api_version pinned pin channel length author.name "
-    "credential_type compass bypass passenger passport_country authenticated auth_method cardinal discard "
-    "card_brand card_last4 max_tokens_limit keyword secretariat scvv cookbook"
-).split()
-
-_100_KB: Final = 100_000
+    "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44",
+    *_words(
+        """
+    password dbPassword db_password DB-PASSWORD password2 user.password passwd pwd userpassword X-Api-Key apiKey
+    APIKey api_key stripeApiKey secret client_secret clientSecret SECRET_KEY access_token accessToken OAuthToken
+    token csrfToken refresh_token id_token session_token authorization proxy-authorization
+    http.request.header.authorization http.request.header.cookie set-cookie cookie cookies private_key
+    privateKey sshPrivateKey cvv cvc2 card_number cardNumber credit_card ssn social_security_number otp passphrase
+    aws_secret_access_key connection_string credentials password_reset_token Passwort contraseña пароль
+    encryption_key jwt
+    """
+    ),
+)
+INNOCENT_KEYS: Final = _words(
+    """
+    token_count tokens_per_second token_type author authority authors session session.id sessions secretary
+    tokenizer tokenized password_length password_changed_at password_reset passwordStrength cookie_consent
+    secret_count key keyboard monkey primary_key public_key api_version pinned pin channel length author.name
+    credential_type compass bypass passenger passport_country authenticated auth_method cardinal discard
+    card_brand card_last4 max_tokens_limit keyword secretariat scvv cookbook
+    """
+)
 
 
 def _repeated(piece: str) -> Callable[[int], str]:
@@ -194,7 +206,7 @@ def _repeated(piece: str) -> Callable[[int], str]:
 
 
 #: Makes a text of a given size that invites more than linear work.
-HOSTILE: Final[dict[str, Callable[[int], str]]] = {
+_REPEATED: Final[dict[str, Callable[[int], str]]] = {
     piece: _repeated(piece)
     for piece in (
         "a",
@@ -253,7 +265,10 @@ HOSTILE: Final[dict[str, Callable[[int], str]]] = {
         "DE89",
     )
 }
-HOSTILE |= {
-    f"{name}, then @": lambda size, make=make: make(size - 1) + "@"  # type: ignore[misc]
-    for name, make in list(HOSTILE.items())
-}
+
+
+def _ended(make: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda size: make(size - 1) + "@"
+
+
+HOSTILE: Final = _REPEATED | {f"{name}, then @": _ended(make) for name, make in _REPEATED.items()}

@@ -11,7 +11,7 @@ _SURELY_LINEAR_SECONDS = 0.02
 
 
 def grows_linearly(small: Callable[[], Any], large: Callable[[], Any]) -> bool:
-    """Whether the call on twice as much takes less than three times the CPU (linear: twice; quadratic: four times)."""
+    """Whether the call on twice as much takes less than three times the CPU; quadratic work takes four times."""
     took = _cpu_seconds(large, 1)
     return took < _SURELY_LINEAR_SECONDS or _cpu_seconds(large, 3) < 3 * _cpu_seconds(small, 3) + 0.005
 

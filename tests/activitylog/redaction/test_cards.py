@@ -29,15 +29,19 @@ def test_every_visa_number_is_found(middle: str) -> None:
 
 @pytest.mark.parametrize(
     ("begin", "length"),
-    [("4", 13), ("4", 19), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15)]
-    + [("300", 14), ("36", 14), ("6011", 16), ("65", 16), ("62", 19), ("3528", 16), ("6304", 13)],
+    [
+        *[("4", 13), ("4", 19), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15)],
+        *[("300", 14), ("36", 14), ("6011", 16), ("65", 16), ("62", 19), ("3528", 16), ("6304", 13)],
+    ],
 )
 def test_issuers(begin: str, length: int) -> None:
     """The known issuers' prefixes, with the lengths that their numbers have."""
     assert has_card(_with_check_digit(begin + "0" * (length - len(begin) - 1)))
 
 
-@pytest.mark.parametrize(("begin", "length"), [("1", 16), ("9", 16), ("56", 16), ("2220", 16), ("2721", 16), ("4", 15)])
+@pytest.mark.parametrize(
+    ("begin", "length"), [("1", 16), ("9", 16), ("56", 16), ("2220", 16), ("2721", 16), ("4", 15)]
+)
 def test_no_issuers(begin: str, length: int) -> None:
     """A valid check digit alone is nothing: one number in ten has it."""
     assert not has_card(_with_check_digit(begin + "0" * (length - len(begin) - 1)))

@@ -57,7 +57,10 @@ class TestGlobs:
     def test_wildcards(self) -> None:
         """A star and a question mark, over the whole key."""
         globs = Globs(["debug_*", "x?"])
-        assert [key for key in ("debug_sql", "my_debug_sql", "xy", "xyz") if globs.match(key)] == ["debug_sql", "xy"]
+        assert [key for key in ("debug_sql", "my_debug_sql", "xy", "xyz") if globs.match(key)] == [
+            "debug_sql",
+            "xy",
+        ]
 
     def test_none(self) -> None:
         """Without names nothing matches."""
