@@ -46,17 +46,9 @@ _MAX_VALUES: Final = 100_000
 _MAX_NOTE_LENGTH: Final = 128
 
 _SCHEMA: Final = frozenset(field.attribute for field in FIELDS)
-_FREE_TEXTS: Final = frozenset(
-    {
-        "event",
-        "message",
-        "exception.message",
-        "exception.stacktrace",
-        "url.path",
-        "user_agent.original",
-        "activity.object.name",
-    }
-)
+#: Of what the pipeline writes itself: texts that hold what the caller gave.
+_OWN_TEXTS: Final = frozenset({"event", "activity.sanitized", REDACTED})
+#: Ids that may have a type before them, as ``type:id``, and the attribute in whose presence they have none.
 _TYPED_IDS: Final = {"activity.object.ids": "activity.object.type", "activity.actor.on_behalf_of": None}
 
 
@@ -122,12 +114,6 @@ class Redactor:
         """A text of no known attribute (a line of a log, a value that is about to be cut), without secrets."""
         return self._clean(text, self._certain + self._likely, []) if self.settings.enabled else text
 
-    def redact_bytes(self, value: bytes) -> bytes:
-        """As :meth:`redact_text`, for bytes: what is a secret in ASCII."""
-        text = value.decode("latin-1")
-        cleaned = self.redact_text(text)
-        return value if cleaned == text else cleaned.encode("latin-1", "replace")
-
     def redact_value(self, attribute: str, value: Any) -> Any:
         """The value of one attribute outside of an event (a counter's tenant); None when it is to be left out."""
         event = {attribute: value}
@@ -169,22 +155,16 @@ class Redactor:
 
     def _decide(self, key: str) -> Action:
         if is_own(key):
-            return "texts" if key == "event" else "ids"
+            return "texts" if key in _OWN_TEXTS else "ids"
         if not self._allow.match(key):
             for action, globs in self._lists:
                 if globs.match(key):
                     return action
-        if key in _FREE_TEXTS:
-            return "texts"
         words = words_of(key)
-        if key in _SCHEMA or names_id(words) or self._allow.match(key):
-            return "secret" if self._is_secret(key, words) else "ids"
-        if self._is_secret(key, words):
+        allowed = self._allow.match(key)
+        if key not in _SCHEMA and not allowed and names_secret(words):
             return "secret_text" if names_count(words) else "secret"
-        return "texts"
-
-    def _is_secret(self, key: str, words: list[str]) -> bool:
-        return key not in _SCHEMA and names_secret(words) and not self._allow.match(key)
+        return "ids" if allowed or names_id(words) or key in _TYPED_IDS else "texts"
 
     def _clean(self, text: str, patterns: Sequence[Pattern], reasons: list[str]) -> str:
         """The text without what the patterns find; the names of those that found something go to ``reasons``."""
@@ -231,7 +211,7 @@ class _Search:
     def _key(self, key: Any) -> str:
         reasons: list[str] = []
         text = key if isinstance(key, str) else str(key) if isinstance(key, (int, float)) else type(key).__name__
-        cleaned = self._redactor._clean(text, self._redactor._certain, reasons)
+        cleaned = self._redactor._clean(text, self._redactor._certain + self._redactor._likely, reasons)
         self._note(cleaned, *reasons)
         return cleaned
 
@@ -262,9 +242,9 @@ class _Search:
         if isinstance(value, str):
             return self._text(key, value, action)
         if isinstance(value, (bytes, bytearray)):
-            text = value.decode("latin-1")
+            text, encoding = _decoded(value)
             cleaned = self._text(key, text, action)
-            return value if cleaned == text else cleaned.encode("latin-1", "replace")
+            return value if cleaned == text else cleaned.encode(encoding, "replace")
         if not isinstance(value, (Mapping, list, tuple)):
             return value
         if depth >= _MAX_DEPTH or self._left < 0:
@@ -326,6 +306,14 @@ def _is_harmless(value: Any, action: Action) -> bool:
     if value is True or value is False or (isinstance(value, (str, bytes, list, dict)) and not value):
         return True
     return action == "secret_text" and isinstance(value, (int, float))
+
+
+def _decoded(value: bytes | bytearray) -> tuple[str, str]:
+    """The bytes as text, and the encoding that gives them back."""
+    try:
+        return value.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return value.decode("latin-1"), "latin-1"
 
 
 def _with_attributes(names: Sequence[str]) -> list[str]:
