@@ -4,8 +4,8 @@ What the SQL files define, all of them together: each table with its columns and
 Reads the SQL of this package, not anybody's. A file creates (``CREATE TABLE | MATERIALIZED VIEW | VIEW IF NOT
 EXISTS``) or changes (``CREATE OR REPLACE VIEW``; ``ALTER TABLE name`` with ``ADD COLUMN IF NOT EXISTS``,
 ``MODIFY COLUMN``, ``ADD INDEX IF NOT EXISTS``, ``MODIFY SETTING``, or ``MODIFY QUERY`` alone). The files are
-folded in their order into what a database finally has. Columns are written ``name type [DEFAULT | ALIAS | MATERIALIZED
-expression] [CODEC(...)]``.
+folded in their order into what a database finally has. Columns are written ``name type [DEFAULT | ALIAS |
+MATERIALIZED expression] [CODEC(...)]``.
 """
 
 from __future__ import annotations
