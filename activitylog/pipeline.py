@@ -47,7 +47,6 @@ from activitylog.sanitize import sanitize
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, RuleStats, Stats
 from activitylog.typed import name_event
-from activitylog.visible import visible
 
 SCOPE_NAME: Final = "activitylog"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
