@@ -136,7 +136,7 @@ class Admission:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """What is in force."""
-        return self._sampler.rules
+        return self._sampler.rules.rules
 
     def watch(self, file: RulesFile, every_seconds: float) -> None:
         """Look every so many seconds whether a rules file has changed, and follow it."""
@@ -156,12 +156,11 @@ class Admission:
 
     def enabled(self, name: str) -> bool:
         """False when a rule drops every event of this name; the event that is then not emitted is counted."""
-        rule = self._sampler.always_dropped(name)
-        if rule is None:
+        rules = self._sampler.rules
+        index = -1 if self._dry_run else rules.always_dropped(name)
+        if index < 0:
             return True
-        self._dropped.increment("drop")
-        if self._counters is not None:
-            self._counters.add((self._clock(), tenant_of({}), name, "success", rule, "drop"))
+        self._drop((self._clock(), tenant_of({}), name, "success", rules.rules[index].name), "drop", {})
         return False
 
     def admit(self, method_name: str, event_dict: EventDict) -> Admitted | None:
@@ -169,10 +168,8 @@ class Admission:
         if not self._ticker.started:
             self._ticker.start()
         decided = self._decide(method_name, event_dict)
-        if type(decided) is Verdict:
-            verdict, ticket = decided, None
-        else:
-            verdict, ticket = decided.verdict, decided  # type: ignore[union-attr]
+        ticket = decided if isinstance(decided, Ticket) else None
+        verdict = decided.verdict if isinstance(decided, Ticket) else decided
         cell = (
             self._clock(),
             tenant_of(event_dict),
@@ -318,7 +315,7 @@ class Admission:
         watch = self._watch
         return RuleStats(
             rules=tuple(rule.name for rule in self.rules),
-            match_errors=self._sampler.match_errors(),
+            match_errors=self._sampler.rules.errors,
             reloads=watch.reloads if watch else 0,
             reload_error=watch.error if watch else "",
         )

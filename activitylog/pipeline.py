@@ -49,6 +49,8 @@ from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCoun
 from activitylog.typed import name_event
 
 SCOPE_NAME: Final = "activitylog"
+#: Of the decisions about units where no key is set: processes agree, and everybody can tell what is kept.
+_PUBLIC_KEY: Final = "activitylog"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 _log = logging.getLogger("activitylog")
@@ -140,7 +142,7 @@ class Pipeline:
             rules,
             self,
             self._dropped,
-            key=settings.sampling_key_bytes,
+            key=(settings.sampling_key or _PUBLIC_KEY).encode(),
             dry_run=settings.dry_run,
             counting=settings.counters is not False,
         )
@@ -224,20 +226,15 @@ class Pipeline:
 
     def report(self, cell: Cell, count: int) -> None:
         """Emit one exact count."""
-        event_dict: dict[str, Any] = {
-            "event": COUNTER_EVENT_NAME,
-            "timestamp": cell.minute_ns,
+        found = {
+            "activity.tenant.id": cell.tenant,
             "activity.counter.event": cell.event,
-            "activity.count": count,
+            "activity.counter.reason": cell.reason,
+            "activity.outcome": cell.outcome if cell.outcome != "success" else "",
+            "activity.sample.rule": cell.rule,
         }
-        for attribute, value in (
-            ("activity.tenant.id", cell.tenant),
-            ("activity.counter.reason", cell.reason),
-            ("activity.outcome", cell.outcome if cell.outcome != "success" else ""),
-            ("activity.sample.rule", cell.rule),
-        ):
-            if value:
-                event_dict[attribute] = value
+        event_dict: dict[str, Any] = {key: value for key, value in found.items() if value}
+        event_dict |= {"event": COUNTER_EVENT_NAME, "timestamp": cell.minute_ns, "activity.count": count}
         try:
             sanitize(event_dict)
             self._event_logger.emit(self._render.record("info", self._redactor.redact(event_dict), NO_TRACE))

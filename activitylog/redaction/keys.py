@@ -29,9 +29,9 @@ def _set(words: str) -> frozenset[str]:
 _WORDS: Final = _set(
     """
     password passwords passwd passphrase passcode pwd pw secret secrets credential credentials token tokens
-    jwt jwts authorization cookie cookies setcookie cvv cvc cvn ssn otp totp csrf xsrf mnemonic apikey apikeys privatekey
-    secretkey accesskey signingkey encryptionkey authkey authtoken accesstoken refreshtoken idtoken sessiontoken
-    bearertoken csrftoken clientsecret connectionstring cardnumber ccnumber creditcard
+    jwt jwts authorization cookie cookies setcookie cvv cvc cvn ssn otp totp csrf xsrf mnemonic apikey apikeys
+    privatekey secretkey accesskey signingkey encryptionkey authkey authtoken accesstoken refreshtoken idtoken
+    sessiontoken bearertoken csrftoken clientsecret connectionstring cardnumber ccnumber creditcard
     passwort kennwort contrasena contraseña senha пароль
     """
 )
@@ -70,8 +70,8 @@ _LONGEST_PHRASE: Final = max(map(len, _PHRASES))
 _ABOUT: Final = _set(
     """
     count counts length len type types kind ttl expiry expires expired expiration age at in on policy strength
-    status state limit size version used usage usages rotation rotated changed updated created required enabled disabled
-    present valid invalid verified consent scheme attempts reset resets algorithm alg method issuer format
+    status state limit size version used usage usages rotation rotated changed updated created required enabled
+    disabled present valid invalid verified consent scheme attempts reset resets algorithm alg method issuer format
     ms second seconds minutes hours days brand network last4 error errors failures budget price cost rate
     """
 )

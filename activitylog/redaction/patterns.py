@@ -50,9 +50,9 @@ class Pattern:
 
 ANCHORS: Final = re.compile(
     r"=|\"(?=\s{0,2}:)|'(?=\s{0,2}:)|:(?=//)|J(?<=eyJ)|V(?=ATE KEY)|K(?<=AK)(?=IA)|S(?<=AS)(?=IA)|I(?=za)"
-    r"|X(?<=GOCSPX)|_(?:(?<=gh[pousr]_)|(?<=_pat_)|(?<=_live_)|(?<=_test_)|(?<=npm_)|(?<=hf_)|(?<=_v1_)|(?<=shp.._)|(?<=whsec_))"
-    r"|G(?<=SG)(?=\.)|y(?=a29\.)|x(?=ox[abceoprs]-)|x(?=app-)|k(?<=sk)(?=-)|p(?<=glp)(?=at-)|p(?=ypi-)|Y(?=-1)"
-    r"|B(?=earer)|b(?=earer)|B(?=EARER)|B(?=asic)|b(?=asic)|B(?=ASIC)"
+    r"|_(?:(?<=gh[pousr]_)|(?<=_pat_)|(?<=_live_)|(?<=_test_)|(?<=npm_)|(?<=hf_)|(?<=_v1_)|(?<=shp.._)|(?<=whsec_))"
+    r"|X(?<=GOCSPX)|G(?<=SG)(?=\.)|Y(?=-1)|y(?=a29\.)|x(?=ox|app)|k(?=-)|p(?=at-|ypi-)"
+    r"|B(?=earer|asic|EARER|ASIC)|b(?=earer|asic)"
 )
 
 _PEM: Final = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?-----")

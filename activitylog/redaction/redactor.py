@@ -31,10 +31,10 @@ from activitylog.redaction.settings import ATTRIBUTES_OF_KEYWORD, RedactionSetti
 REDACTED: Final = "activity.redacted"
 MAX_NOTES: Final = 16
 
-#: What is done with the value of a key: nothing at all; searched for certain secrets; for likely ones, too;
-#: replaced because of the key's name; the same, unless it is a number; and what the settings ask for.
-Action = Literal["leave", "ids", "texts", "secret", "secret_text", "drop", "mask", "pseudonymize"]
-_SEARCHED: Final = frozenset({"leave", "ids", "texts"})
+#: What is done with the value of a key: searched for certain secrets; for likely ones, too; replaced because of
+#: the key's name; the same, unless it is a number; and what the settings ask for.
+Action = Literal["ids", "texts", "secret", "secret_text", "drop", "mask", "pseudonymize"]
+_SEARCHED: Final = frozenset({"ids", "texts"})
 
 #: No built-in pattern matches a shorter text.
 _SHORTEST: Final = 8
@@ -46,19 +46,9 @@ _MAX_VALUES: Final = 100_000
 _MAX_NOTE_LENGTH: Final = 128
 
 _SCHEMA: Final = frozenset(field.attribute for field in FIELDS)
-_FREE_TEXTS: Final = frozenset(
-    {
-        "event",
-        "message",
-        "exception.message",
-        "exception.stacktrace",
-        "url.path",
-        "user_agent.original",
-        "activity.object.name",
-    }
-)
-#: Texts of ours that hold keys of the application's.
-_NOTES: Final = frozenset({"activity.sanitized", REDACTED})
+#: Of what the pipeline writes itself: texts that hold what the caller gave.
+_OWN_TEXTS: Final = frozenset({"event", "activity.sanitized", REDACTED})
+#: Ids that may have a type before them, as ``type:id``, and the attribute in whose presence they have none.
 _TYPED_IDS: Final = {"activity.object.ids": "activity.object.type", "activity.actor.on_behalf_of": None}
 
 
@@ -124,12 +114,6 @@ class Redactor:
         """A text of no known attribute (a line of a log, a value that is about to be cut), without secrets."""
         return self._clean(text, self._certain + self._likely, []) if self.settings.enabled else text
 
-    def redact_bytes(self, value: bytes) -> bytes:
-        """As :meth:`redact_text`, for bytes: what is a secret in ASCII."""
-        text = value.decode("latin-1")
-        cleaned = self.redact_text(text)
-        return value if cleaned == text else cleaned.encode("latin-1", "replace")
-
     def redact_value(self, attribute: str, value: Any) -> Any:
         """The value of one attribute outside of an event (a counter's tenant); None when it is to be left out."""
         event = {attribute: value}
@@ -152,7 +136,8 @@ class Redactor:
             search.redact_item(event_dict, key)
         if search.notes:
             noted = event_dict.get(REDACTED)
-            notes = list(dict.fromkeys([*(noted if isinstance(noted, list) else ()), *search.notes]))
+            earlier = [note for note in noted if isinstance(note, str)] if isinstance(noted, list) else []
+            notes = list(dict.fromkeys([*earlier, *search.notes]))
             over = len(notes) - MAX_NOTES
             event_dict[REDACTED] = notes if over <= 0 else [*notes[:MAX_NOTES], f"+{over}"]
         return event_dict
@@ -170,22 +155,16 @@ class Redactor:
 
     def _decide(self, key: str) -> Action:
         if is_own(key):
-            return "ids" if key in _NOTES else "texts" if key == "event" else "leave"
+            return "texts" if key in _OWN_TEXTS else "ids"
         if not self._allow.match(key):
             for action, globs in self._lists:
                 if globs.match(key):
                     return action
-        if key in _FREE_TEXTS:
-            return "texts"
         words = words_of(key)
-        if key in _SCHEMA or names_id(words) or self._allow.match(key):
-            return "secret" if self._is_secret(key, words) else "ids"
-        if self._is_secret(key, words):
+        allowed = self._allow.match(key)
+        if key not in _SCHEMA and not allowed and names_secret(words):
             return "secret_text" if names_count(words) else "secret"
-        return "texts"
-
-    def _is_secret(self, key: str, words: list[str]) -> bool:
-        return key not in _SCHEMA and names_secret(words) and not self._allow.match(key)
+        return "ids" if allowed or names_id(words) or key in _TYPED_IDS else "texts"
 
     def _clean(self, text: str, patterns: Sequence[Pattern], reasons: list[str]) -> str:
         """The text without what the patterns find; the names of those that found something go to ``reasons``."""
@@ -232,7 +211,7 @@ class _Search:
     def _key(self, key: Any) -> str:
         reasons: list[str] = []
         text = key if isinstance(key, str) else str(key) if isinstance(key, (int, float)) else type(key).__name__
-        cleaned = self._redactor._clean(text, self._redactor._certain, reasons)
+        cleaned = self._redactor._clean(text, self._redactor._certain + self._redactor._likely, reasons)
         self._note(cleaned, *reasons)
         return cleaned
 
@@ -243,7 +222,7 @@ class _Search:
         """The new value of a key, and whether the key is to go."""
         action = self._redactor.action(key)
         if action in _SEARCHED or value is None:
-            return (value if action == "leave" else self._searched(shown, value, action, 0)), False
+            return self._searched(shown, value, action, 0), False
         if action == "drop":
             self._note(shown, "drop")
             return None, True
@@ -263,9 +242,9 @@ class _Search:
         if isinstance(value, str):
             return self._text(key, value, action)
         if isinstance(value, (bytes, bytearray)):
-            text = value.decode("latin-1")
+            text, encoding = _decoded(value)
             cleaned = self._text(key, text, action)
-            return value if cleaned == text else cleaned.encode("latin-1", "replace")
+            return value if cleaned == text else cleaned.encode(encoding, "replace")
         if not isinstance(value, (Mapping, list, tuple)):
             return value
         if depth >= _MAX_DEPTH or self._left < 0:
@@ -327,6 +306,14 @@ def _is_harmless(value: Any, action: Action) -> bool:
     if value is True or value is False or (isinstance(value, (str, bytes, list, dict)) and not value):
         return True
     return action == "secret_text" and isinstance(value, (int, float))
+
+
+def _decoded(value: bytes | bytearray) -> tuple[str, str]:
+    """The bytes as text, and the encoding that gives them back."""
+    try:
+        return value.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return value.decode("latin-1"), "latin-1"
 
 
 def _with_attributes(names: Sequence[str]) -> list[str]:

@@ -226,8 +226,6 @@ class Budget:
             if stratum.tail.seen < stratum.tail.places:
                 stratum.make_room_for_tail(given_up)
             return self._draw_event(second, stratum.tail, self._draw(), prior, given_up)
-        if prior.by:
-            randomness = self._draw()  # events that share their R are no simple random sample
         return self._draw_event(second, stratum, randomness, prior, given_up)
 
     def _draw_event(
@@ -311,11 +309,13 @@ class Budget:
                 self._releasing.release()
 
     def _release_next(self) -> None:
-        with suppress(IndexError):
-            second = self._waiting[0]
-            for ticket in second.tickets():
-                if ticket.release():
-                    second.held -= 1
+        if not self._waiting:
+            return
+        second = self._waiting[0]
+        for ticket in second.tickets():
+            if ticket.release():
+                second.held -= 1
+        with suppress(ValueError):  # a signal handler or settle has come in here meanwhile, and finished it
             self._waiting.remove(second)
 
     def settle_one(self, payload: Any, verdict: Verdict) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from activitylog.context import current
 from activitylog.rules import Rule
 from activitylog.rules.reading import outcome_of, unit_reader
 from activitylog.sampling.budget import Budget, Clock, Settle, Ticket
@@ -95,24 +94,7 @@ def _unless_kept(rule: Rule, verdicts: Verdicts, verdict: Verdict) -> Decide:
     keep, kept = _kept_outcomes(rule), verdicts.kept
     if not keep:
         return _always(verdict)
-    return lambda method_name, event_dict: kept if outcome(method_name, event_dict) in keep else verdict
-
-
-_SAY_OUTCOME: Final = frozenset({"outcome", "activity.outcome", "error", "exc_info"})
-
-
-def outcome(method_name: str, event_dict: EventDict) -> str:
-    """The outcome of the event; most say nothing about it, which is seen in a fifth of the time."""
-    if (
-        "outcome" in event_dict
-        or "error" in event_dict
-        or "exc_info" in event_dict
-        or "activity.outcome" in event_dict
-        or method_name == "exception"
-    ):
-        return outcome_of(method_name, event_dict)
-    bound = current()
-    return "success" if not bound or _SAY_OUTCOME.isdisjoint(bound) else outcome_of(method_name, event_dict)
+    return lambda method_name, event_dict: kept if outcome_of(method_name, event_dict) in keep else verdict
 
 
 def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surroundings) -> Decide:
@@ -126,7 +108,7 @@ def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surround
     draw = surroundings.generator.getrandbits
 
     def by_event(method_name: str, event_dict: EventDict) -> Verdict:
-        if outcome(method_name, event_dict) in keep:
+        if outcome_of(method_name, event_dict) in keep:
             return kept
         return single if draw(BITS) >= threshold else dropped
 
@@ -136,7 +118,7 @@ def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surround
     whole = verdicts.kept_as(weight, threshold=encode_threshold(threshold), by=rule.by)
 
     def by_unit(method_name: str, event_dict: EventDict) -> Verdict:
-        if outcome(method_name, event_dict) in keep:
+        if outcome_of(method_name, event_dict) in keep:
             return kept
         randomness = randomness_of(event_dict)
         if randomness is None:
@@ -186,8 +168,7 @@ class Thinning:
             return None
         return Budget(
             rule.max_per_second,
-            # A budget of one event has no room for units.
-            whole_units=rule.by != "event" and rule.max_per_second > 1,
+            whole_units=rule.by != "event",
             consistent=self._rates is None,
             threshold=self._threshold,
             verdicts=self._verdicts,
@@ -198,8 +179,8 @@ class Thinning:
 
     def decide(self, method_name: str, event_dict: EventDict) -> Verdict | Ticket:
         """The verdict, or a ticket of the budget."""
-        said = outcome(method_name, event_dict)
-        if said in self._keep or (self._first is not None and self._first.takes(event_dict, said)):
+        outcome = outcome_of(method_name, event_dict)
+        if outcome in self._keep or (self._first is not None and self._first.takes(event_dict, outcome)):
             return self._verdicts.kept
         threshold, rates = self._threshold, self._rates
         if rates is not None:

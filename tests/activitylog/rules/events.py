@@ -83,6 +83,12 @@ def event_dicts() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({"event": st.sampled_from(NAMES)}, optional=_keys())
 
 
+def one_actor(*given: dict[str, Any]) -> bool:
+    """Whether they do not name two actors at once, by keyword and by attribute."""
+    keys = {key for values in given for key, value in values.items() if value is not None}
+    return "actor" not in keys or not keys & {"user.id", "activity.actor.type"}
+
+
 def bound_values() -> st.SearchStrategy[dict[str, Any]]:
     """What is bound to the task: the same keys, some of the values given by callables."""
     return st.fixed_dictionaries({}, optional=_keys()).flatmap(_lazily)
@@ -260,7 +266,7 @@ def _holds(key: str, asked: Any, value: Any) -> bool:
 
 def _operator_holds(key: str, operator: str, wanted: Any, value: Any) -> bool:
     if operator == "present":
-        return (value is not None) == wanted
+        return (value is not None) is wanted
     if operator == "in":
         return any(_same(_meant(key, one), value) for one in wanted)
     if operator == "prefix":
