@@ -19,6 +19,7 @@ ACTIVITYLOG = [
     ["rules", "settings_file"],
     ["sampling"],
     ["rollup"],
+    ["thinning", "escaping"],
     ["processors", "output", "typed", "setting_values"],
     ["settings", "routing"],
     ["provider", "destinations"],
