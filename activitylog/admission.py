@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 
 from structlog.typing import EventDict
 
-from activitylog.counters import Cell, Counters, count_of
+from activitylog.counters import MAX_WAITING, Cell, Counters, count_of
 from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
 from activitylog.exceptions import ConfigurationError
 from activitylog.rollup import RollUp
@@ -36,7 +36,7 @@ from activitylog.ticker import Ticker
 _RETIRED_NS: Final = 60_000_000_000
 #: How long counts wait for room in a full queue.
 _PATIENCE_NS: Final = 300_000_000_000
-#: Names that are known to be right, and that a guard has asked for.
+#: Names of events that are remembered.
 _MAX_NAMES: Final = 4096
 _MINUTE_NS: Final = 60_000_000_000
 #: A window of a budget is over after a second.
@@ -115,6 +115,8 @@ class Admission:
         self._clock = clock
         self._counting = counting
         self._counters = Counters()
+        self._waiting = self._counters.waiting
+        self._count = self._waiting.append
         self._rollup = RollUp(self._release, clock=clock)
         self._rolled_up = Counter()
         self._rolled_out = Counter()
@@ -122,8 +124,7 @@ class Admission:
         self._replacing = threading.Lock()
         self._watch: RulesWatch | None = None
         self._ticker = Ticker(self.tick)
-        self._names: set[str] = set()
-        self._guards: dict[str, str | None] = {}
+        self._droppers: dict[str, str] = {}
         self._sampler = self._new_sampler(rules, None)
         self._decide = self._sampler.decide
 
@@ -156,58 +157,59 @@ class Admission:
             previous = self._sampler
             self._sampler = self._new_sampler(rules, previous)
             self._decide = self._sampler.decide
-            self._guards = {}
+            self._droppers = {}
             self._retired.append((self._clock() + _RETIRED_NS, previous))
 
     def enabled(self, name: str) -> bool:
         """False when a rule drops every event of this name; the event that is then not emitted is counted."""
-        rule = self._guards.get(name, _UNKNOWN)
+        rule = self._droppers.get(name, _UNKNOWN)
         if rule is _UNKNOWN:
-            rule = self._guard(name)
-        if rule is None:
+            rule = self._dropper(name)
+        if not rule:
             return True
-        self._counters.add((self._clock(), tenant_of({}), name, "success", rule, "drop", 1))
+        self._count((self._clock(), tenant_of({}), name, "success", rule, "drop", 1))
         return False
-
-    def _guard(self, name: str) -> str | None:
-        """The name of the rule that drops all events of this name."""
-        rules = self._sampler.rules
-        index = -1 if self._dry_run or type(name) is not str else rules.always_dropped(name)
-        rule = rules.rules[index].name if index >= 0 else None
-        if type(name) is str and len(self._guards) < _MAX_NAMES:
-            self._guards[name] = rule
-        return rule
 
     def admit(self, method_name: str, event_dict: EventDict) -> Admitted | None:
         """Decide about one event; None when it is dropped, and counted."""
         if not self._ticker.started:
             self._ticker.start()
-        decided = self._decide(method_name, event_dict)
-        now_ns = self._clock()
         name = event_dict["event"]
-        if name.__class__ is not str or name not in self._names:
+        # What is known of a name is looked up once: this is on the way of every event, dropped ones above all.
+        dropper = self._droppers.get(name, _UNKNOWN) if name.__class__ is str else _UNKNOWN
+        if dropper is _UNKNOWN:
+            dropper = self._dropper(name)
             name = self._stored_name(name)
-        if decided.__class__ is Verdict:
-            verdict, ticket = decided, None
-            if verdict.reason:
-                several = "count" in event_dict or "objects" in event_dict
-                self._counters.add(
-                    (
-                        now_ns,
-                        tenant_of(event_dict),
-                        name,
-                        outcome_of(method_name, event_dict),
-                        verdict.rule,
-                        verdict.reason,
-                        count_of(event_dict) if several else 1,
-                    )
-                )
-                return None
+        if dropper:
+            verdict, ticket, rule, reason = None, None, dropper, "drop"
         else:
-            ticket = cast(Ticket, decided)
-            verdict = ticket.verdict
-        cell = (now_ns, tenant_of(event_dict), name, outcome_of(method_name, event_dict), verdict.rule)
-        return Admitted(cell, verdict, ticket)
+            decided = self._decide(method_name, event_dict)
+            ticket = None if decided.__class__ is Verdict else cast(Ticket, decided)
+            verdict = cast(Verdict, decided) if ticket is None else ticket.verdict
+            rule, reason = verdict.rule, verdict.reason
+        now_ns = self._clock()
+        tenant = event_dict.get("tenant")
+        if tenant.__class__ is not str:
+            tenant = tenant_of(event_dict)
+        outcome = outcome_of(method_name, event_dict)
+        if not reason:
+            return Admitted((now_ns, tenant, name, outcome, rule), cast(Verdict, verdict), ticket)
+        count = count_of(event_dict) if "objects" in event_dict or "count" in event_dict else 1
+        self._count((now_ns, tenant, name, outcome, rule, reason, count))
+        if len(self._waiting) > MAX_WAITING:
+            self._counters.sum_up()
+        return None
+
+    def _dropper(self, name: Any) -> str:
+        """The name of the rule that drops all events of this name, whatever else they have; empty without one."""
+        if name.__class__ is not str:
+            return ""
+        rules = self._sampler.rules
+        index = -1 if self._dry_run else rules.always_dropped(name)
+        rule = rules.rules[index].name if index >= 0 else ""
+        if len(self._droppers) < _MAX_NAMES and _is_event_name(name):
+            self._droppers[name] = rule
+        return rule
 
     def hold(self, admitted: Admitted, method_name: str, event_dict: EventDict, trace: Any) -> bool:
         """Have an event wait that went through the chain, if its rule says so."""
@@ -216,31 +218,24 @@ class Admission:
             return True
         if admitted.verdict.rollup is None:
             return False
-        self._count(admitted, "", event_dict)
+        self._count((*admitted.cell, "", _amount(event_dict)))
         self._rolled_up.increment()
         self._rollup.add(admitted.verdict.rollup, method_name, event_dict, trace)
         return True
 
     def kept(self, admitted: Admitted, event_dict: EventDict) -> None:
         """Count an event that was sent."""
-        self._count(admitted, "", event_dict)
+        self._count((*admitted.cell, "", _amount(event_dict)))
 
     def lost(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
         """Count an event that the chain did not let through, for ``reason``."""
         if admitted.ticket is not None:
             admitted.ticket.withdraw()
-        self._count(admitted, reason, event_dict)
-
-    def _count(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
-        self._counters.add((*admitted.cell, reason, _amount(event_dict)))
+        self._count((*admitted.cell, reason, _amount(event_dict)))
 
     def _stored_name(self, name: Any) -> str:
         """The event's name as the chain gives it."""
-        if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and EVENT_NAME_PATTERN.fullmatch(name):
-            if len(self._names) < _MAX_NAMES:
-                self._names.add(name)
-            return name
-        return self._outlet.stored_name(name)
+        return name if _is_event_name(name) else self._outlet.stored_name(name)
 
     def _settle(self, payload: Any, verdict: Verdict) -> None:
         """What waited in a budget's window: sent, or counted as dropped."""
@@ -249,7 +244,7 @@ class Admission:
         if not reason:
             verdict.mark(held.event_dict)
             reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
-        self._counters.add((*held.admitted.cell, reason, amount))
+        self._count((*held.admitted.cell, reason, amount))
 
     def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
         """What was folded in a roll-up's window."""
@@ -338,6 +333,10 @@ class Admission:
             reloads=watch.reloads if watch else 0,
             reload_error=watch.error if watch else "",
         )
+
+
+def _is_event_name(name: Any) -> bool:
+    return type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and bool(EVENT_NAME_PATTERN.fullmatch(name))
 
 
 def _amount(event_dict: EventDict) -> int:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 
 from activitylog.event import MAX_OBJECTS
+from activitylog.rules.reading import MAX_TENANT_LENGTH
 
 #: What tenants, and event names, beyond the bound are counted as.
 OTHER: Final = "__other__"
@@ -26,8 +27,8 @@ OTHER: Final = "__other__"
 MAX_CELLS: Final = 10_000
 
 _MINUTE_NS: Final = 60_000_000_000
-#: Additions that may wait to be summed up; then the one that adds sums up.
-_MAX_WAITING: Final = 100_000
+#: Additions that may wait to be summed up.
+MAX_WAITING: Final = 100_000
 _UINT64_MAX: Final = (1 << 64) - 1
 
 
@@ -54,17 +55,23 @@ class Counters:
     """The counts of one process."""
 
     def __init__(self) -> None:
-        self._added: deque[Addition] = deque()
-        self._append = self._added.append
+        #: What was added and is not summed up yet. Append to it on the way of an event; beyond MAX_WAITING call
+        #: :meth:`sum_up`.
+        self.waiting: deque[Addition] = deque()
         self._cells: Counter[Cell] = Counter()
         self._reasons: Counter[str] = Counter()
         self._summing = threading.Lock()
         self._summing_thread = 0
 
     def add(self, addition: Addition) -> None:
-        """Count one event; a plain tuple, since this is on the way of each one."""
-        self._append(addition)
-        if len(self._added) > _MAX_WAITING and self._enter(wait=False):
+        """Count one event."""
+        self.waiting.append(addition)
+        if len(self.waiting) > MAX_WAITING:
+            self.sum_up()
+
+    def sum_up(self) -> None:
+        """Make room, unless another thread is about it."""
+        if self._enter(wait=False):
             try:
                 self._sum_up()
             finally:
@@ -116,10 +123,10 @@ class Counters:
         self._summing.release()
 
     def _sum_up(self) -> None:
-        cells, reasons, popleft = self._cells, self._reasons, self._added.popleft
-        for _ in itertools.repeat(None, len(self._added)):
+        cells, reasons, popleft = self._cells, self._reasons, self.waiting.popleft
+        for _ in itertools.repeat(None, len(self.waiting)):
             time_ns, tenant, event, outcome, rule, reason, count = popleft()
-            cell = Cell(time_ns - time_ns % _MINUTE_NS, tenant, event, outcome, rule, reason)
+            cell = Cell(time_ns - time_ns % _MINUTE_NS, tenant[:MAX_TENANT_LENGTH], event, outcome, rule, reason)
             cells[cell if cell in cells else self._bounded(cell)] += count
             reasons[reason] += 1
 

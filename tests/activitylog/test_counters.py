@@ -107,11 +107,11 @@ class TestConcurrency:
 
     def test_what_waits_is_summed_up_by_whoever_adds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Memory is bounded even where nobody takes."""
-        monkeypatch.setattr("activitylog.counters._MAX_WAITING", 100)
+        monkeypatch.setattr("activitylog.counters.MAX_WAITING", 100)
         counters = Counters()
         for _ in range(1_000):
             counters.add((*CELL, 1))
-        assert len(counters._added) <= 101
+        assert len(counters.waiting) <= 101
         assert counters.take() == {CELL: 1_000}
 
 
