@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 
 from activitylog.event import MAX_OBJECTS
@@ -59,9 +59,11 @@ class Counters:
         #: :meth:`sum_up`.
         self.waiting: deque[Addition] = deque()
         self._cells: Counter[Cell] = Counter()
+        self._put_aside: list[dict[Cell, int]] = []
         self._reasons: Counter[str] = Counter()
-        self._summing = threading.Lock()
-        self._summing_thread = 0
+        # And a flag: a signal handler may come between any two steps; it must neither wait nor see half a change.
+        self._lock = threading.RLock()
+        self._inside = False
 
     def add(self, addition: Addition) -> None:
         """Count one event."""
@@ -71,58 +73,50 @@ class Counters:
 
     def sum_up(self) -> None:
         """Make room, unless another thread is about it."""
-        if self._enter(wait=False):
+        if self._lock.acquire(blocking=False):
             try:
-                self._sum_up()
+                self._alone(self._sum_up)
             finally:
-                self._leave()
+                self._lock.release()
 
     def reasons(self) -> dict[str, int]:
         """How many events were added since the beginning, whatever they stand for, by reason."""
-        if self._enter(wait=True):
-            try:
-                self._sum_up()
-            finally:
-                self._leave()
-        return dict(self._reasons)
+        with self._lock:
+            self._alone(self._sum_up)
+            return dict(self._reasons)
 
     def take(self, before_ns: int | None = None) -> dict[Cell, int]:
         """The counts of minutes that began before ``before_ns``, or of all; each is given out once."""
-        if not self._enter(wait=True):
-            return {}
-        try:
-            self._sum_up()
-            taken = {
-                cell: count
-                for cell, count in self._cells.items()
-                if before_ns is None or cell.minute_ns < before_ns
-            }
-            for cell in taken:
-                del self._cells[cell]
-            return taken
-        finally:
-            self._leave()
+        taken: dict[Cell, int] = {}
+        with self._lock:
+            self._alone(lambda: self._move(taken, before_ns))
+        return taken
 
     def put_back(self, counts: Mapping[Cell, int]) -> None:
         """Have counts that were taken given out again."""
-        if self._enter(wait=True):
-            try:
-                self._cells.update(counts)
-            finally:
-                self._leave()
+        self._put_aside.append(dict(counts))
 
-    def _enter(self, *, wait: bool) -> bool:
-        """Be the one that sums up; False where another thread does, or this one, interrupted by a signal."""
-        if self._summing_thread == threading.get_ident() or not self._summing.acquire(blocking=wait):
-            return False
-        self._summing_thread = threading.get_ident()
-        return True
+    def _alone(self, step: Callable[[], None]) -> None:
+        """Do it, unless a signal came in the midst of such a step of this very thread: that one does it for all."""
+        if self._inside:
+            return
+        self._inside = True
+        try:
+            step()
+        finally:
+            self._inside = False
 
-    def _leave(self) -> None:
-        self._summing_thread = 0
-        self._summing.release()
+    def _move(self, taken: dict[Cell, int], before_ns: int | None) -> None:
+        self._sum_up()
+        taken |= {
+            cell: count for cell, count in self._cells.items() if before_ns is None or cell.minute_ns < before_ns
+        }
+        for cell in taken:
+            del self._cells[cell]
 
     def _sum_up(self) -> None:
+        while self._put_aside:
+            self._cells.update(self._put_aside.pop())
         cells, reasons, popleft = self._cells, self._reasons, self.waiting.popleft
         for _ in itertools.repeat(None, len(self.waiting)):
             time_ns, tenant, event, outcome, rule, reason, count = popleft()

@@ -202,6 +202,7 @@ _RECORD_COLUMNS: Final = (
     "ResourceAttributes",
     "ScopeAttrs",
     "ScopeAttributes",
+    "SampleBy",
 )
 _RESERVED: Final[Mapping[str, str]] = MappingProxyType(
     {name.lower(): "the table itself" for name in _RECORD_COLUMNS}

@@ -91,7 +91,7 @@ def _selects(text: str, place: int) -> bool:
     if place == 0 or not "\ufe00" <= text[place] <= "\U000e01ef" or text[place] == "\uffa0":
         return False
     before = text[place - 1]
-    if _UNSEEN.match(before) or before in _JOINERS:
+    if _UNSEEN.match(before) or not before.isprintable():
         return False
     return ord(before) >= _FIRST_SYMBOL or before in "©®" or text[place + 1 : place + 2] == _KEYCAP
 

@@ -463,16 +463,19 @@ class TestConservation:
             activitylog.emit("search.a")
             activitylog.emit("typing.a")
             activitylog.flush(0)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005)
 
         with sent(*self.RULES, max_queue_size=100_000) as out:
             previous = signal.signal(signal.SIGALRM, handle)
-            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005)
             try:
                 for _ in range(4_000):
                     calls += 2
                     activitylog.emit("search.a")
                     activitylog.emit("typing.a")
             finally:
+                signal.signal(signal.SIGALRM, signal.SIG_IGN)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, previous)
+        assert calls > 8_000 + 2 * 10
         assert sum(out.counters.values()) == calls

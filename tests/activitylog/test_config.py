@@ -263,11 +263,11 @@ class TestFork:
             from activitylog.testing import capture_activities
             activitylog.configure("memory:")
             pipeline = config._state.pipeline
-            before = pipeline._chain[-1]._producer.name
+            before = pipeline._render._producer.name
             with capture_activities():
                 pid = os.fork()
                 if pid == 0:
-                    os._exit(0 if pipeline._chain[-1]._producer.name != before else 1)
+                    os._exit(0 if pipeline._render._producer.name != before else 1)
             assert os.waitpid(pid, 0)[1] == 0
         """)
         assert (result.returncode, result.stderr) == (0, "")

@@ -93,15 +93,15 @@ class TestConcurrency:
 
     def test_a_signal_handler_may_take_in_the_midst_of_taking(self) -> None:
         """It waits for nobody: what it cannot have is in the answer that it interrupted."""
-        counters, inner = Counters(), []
+        counters = Counters()
+        inner: list[dict[Cell, int]] = []
         counters.add((*CELL, 1))
-        counters._enter(wait=True)
         previous = signal.signal(signal.SIGUSR1, lambda *_: inner.append(counters.take()))
         try:
-            signal.raise_signal(signal.SIGUSR1)
+            with counters._lock:
+                counters._alone(lambda: signal.raise_signal(signal.SIGUSR1))
         finally:
             signal.signal(signal.SIGUSR1, previous)
-            counters._leave()
         assert inner == [{}]
         assert counters.take() == {CELL: 1}
 
