@@ -14,6 +14,7 @@ _RUN: Final = re.compile(r"(?<!\w)(?<![0-9]\.)[0-9](?:[ \-\u00a0]?[0-9]){12,}+([
 _GROUP: Final = re.compile(r"[0-9]+")
 #: How cards are printed.
 _SHAPES: Final = ((4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 3, 3, 3))
+_FIRST_GROUP: Final = 4
 #: Prefixes of issuers, and the lengths of their numbers.
 _ISSUER: Final = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
@@ -62,6 +63,8 @@ def _groups_of_card(groups: list[re.Match[str]], sizes: list[int], index: int) -
     """How many groups from this one on are one card; 0 when it begins none."""
     if 13 <= sizes[index] <= 19 and has_card(groups[index][0]):
         return 1
+    if sizes[index] != _FIRST_GROUP:
+        return 0
     for shape in _SHAPES:
         count = len(shape)
         if tuple(sizes[index : index + count]) == shape:

@@ -84,6 +84,8 @@ class Redactor:
         self._likely: tuple[Pattern, ...] = (CARDS, *asked)
         self._shortest = 1 if own else _SHORTEST
         self._actions: dict[str, Action] = {}
+        #: Keys that hold no secret themselves; among them those whose values are only searched.
+        self._clean_keys: set[str] = set()
         self._plain_keys: set[str] = set()
         self._clean_texts: set[str] = set()
 
@@ -123,12 +125,30 @@ class Redactor:
     def _are_clean(self, texts: list[str]) -> bool:
         """Whether no pattern can match in any of the texts; those of ordinary length are then remembered."""
         joined = "\n".join(texts)
-        if self._always or ANCHORS.search(joined) is not None or may_have_card(joined):
+        if self._always or ANCHORS.search(joined) is not None:
             return False
-        if len(self._clean_texts) + len(texts) > _MAX_REMEMBERED:
-            self._clean_texts.clear()
-        self._clean_texts.update(text for text in texts if len(text) <= _LONGEST_REMEMBERED)
+        # Many ids have as many digits as a card; few of them are one's.
+        if may_have_card(joined) and any(CARDS.mask(text, "") != text for text in texts if may_have_card(text)):
+            return False
+        for text in texts:
+            self._remember(text)
         return True
+
+    def _remember(self, text: str) -> None:
+        """Note that no pattern finds anything in a text."""
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self._clean_texts) >= _MAX_REMEMBERED:
+                self._clean_texts.clear()
+            self._clean_texts.add(text)
+
+    def _is_done(self, key: str, value: Any) -> bool:
+        """Whether a value needs no look: its key is known and clean, and so is it."""
+        if key not in self._plain_keys:
+            return False
+        kind = type(value)
+        if kind is str:
+            return len(value) < self._shortest or value in self._clean_texts
+        return kind is int or kind is float or kind is bool
 
     def _redact_closely(self, event_dict: dict[str, Any]) -> dict[str, Any]:
         search = _Search(self)
@@ -149,8 +169,10 @@ class Redactor:
             known = self._decide(key)
             if len(self._actions) < _MAX_REMEMBERED and len(key) <= _LONGEST_REMEMBERED:
                 self._actions[key] = known
-                if known in _SEARCHED and self.redact_text(key) == key:
-                    self._plain_keys.add(key)
+                if self.redact_text(key) == key:
+                    self._clean_keys.add(key)
+                    if known in _SEARCHED:
+                        self._plain_keys.add(key)
         return known
 
     def _decide(self, key: str) -> Action:
@@ -195,8 +217,10 @@ class _Search:
 
     def redact_item(self, values: dict[str, Any], key: Any) -> None:
         """Redact one value of a mapping in place, and its key where that holds a secret."""
-        shown = self._key(key)
         value = values[key]
+        if self._redactor._is_done(key, value):
+            return
+        shown = self._key(key)
         cleaned, dropped = self._redacted(key if isinstance(key, str) else shown, shown, value, values)
         if shown != key and isinstance(key, str):
             del values[key]
@@ -209,6 +233,8 @@ class _Search:
             values[key] = cleaned
 
     def _key(self, key: Any) -> str:
+        if key in self._redactor._clean_keys:
+            return str(key)
         reasons: list[str] = []
         text = key if isinstance(key, str) else str(key) if isinstance(key, (int, float)) else type(key).__name__
         cleaned = self._redactor._clean(text, self._redactor._certain + self._redactor._likely, reasons)
@@ -259,12 +285,15 @@ class _Search:
 
     def _text(self, key: str, text: str, action: Action) -> str:
         redactor = self._redactor
-        if len(text) < redactor._shortest:
+        if len(text) < redactor._shortest or text in redactor._clean_texts:
             return text
         patterns = redactor._certain if action == "ids" else redactor._certain + redactor._likely
         reasons: list[str] = []
         cleaned = redactor._clean(text, patterns, reasons)
-        self._note(key, *reasons)
+        if reasons:
+            self._note(key, *reasons)
+        elif action == "texts":
+            redactor._remember(text)
         return cleaned
 
     def _mapping(self, key: str, value: Mapping[Any, Any], depth: int) -> Mapping[Any, Any]:
