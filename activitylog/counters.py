@@ -97,7 +97,7 @@ class Counters:
         self._put_aside.append(dict(counts))
 
     def _alone(self, step: Callable[[], None]) -> None:
-        """Do it, unless a signal came in the midst of such a step of this very thread: that one does it for all."""
+        """Do it, unless a signal came in the midst of such a step of this thread: that one does it for all."""
         if self._inside:
             return
         self._inside = True
