@@ -45,8 +45,7 @@ def covers(wide: str, narrow: str) -> bool:
     """
     if wide in ("*", narrow):
         return True
-    wild = _WILD.search(narrow)
-    if wild is None:
+    if not is_wide(narrow):
         return fnmatch.fnmatchcase(narrow, wide)
     prefix = wide[:-1]
-    return wide.endswith("*") and not _WILD.search(prefix) and narrow[: wild.start()].startswith(prefix)
+    return wide.endswith("*") and not is_wide(prefix) and narrow.startswith(prefix)

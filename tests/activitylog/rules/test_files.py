@@ -144,6 +144,13 @@ class TestChanged:
         assert file._touched() is None
         assert file.changed() is None
 
+    def test_a_file_that_was_changed_just_now_is_read_again(self, path: Path) -> None:
+        """It may change once more within the same tick, without looking any different."""
+        file = RulesFile(path, clock=lambda: path.stat().st_mtime_ns + 1_000_000)
+        file.load()
+        assert file._touched() == DROP_A.encode()
+        assert file.changed() is None
+
     def test_a_bad_content_is_told_once(self, path: Path) -> None:
         """The problem stays until the file is good again; another bad content is another problem."""
         file = RulesFile(path)

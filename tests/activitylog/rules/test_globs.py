@@ -41,3 +41,7 @@ class TestCovers:
         assert covers("*", "a?b")
         assert not covers("message.*", "message*")
         assert not covers("message.sent.*", "message.*")
+
+    def test_a_bracket_that_is_not_closed(self) -> None:
+        """Is itself, and not the beginning of a set that the other glob goes on with."""
+        assert not covers("a[*", "a[b]*")

@@ -281,6 +281,19 @@ class TestMistakes:
         assert len(message) < 1000
         assert all(isinstance(rule, Rule) and rule.name for rule in checked)
 
+    @settings(max_examples=300, deadline=None)
+    @given(key=st.sampled_from(list(READERS)), value=any_value())
+    def test_any_value_of_any_key(self, key: str, value: Any) -> None:
+        """Is what the key may be, or a configuration error that says what it may be."""
+        try:
+            checked = READERS[key](key, value)
+        except ConfigurationError as error:
+            checked, message = None, str(error)
+        else:
+            message = key
+        assert message.startswith(key)
+        assert checked is None or type(checked) in (bool, str, int, float, tuple, frozenset)
+
 
 class TestReach:
     @pytest.mark.parametrize(

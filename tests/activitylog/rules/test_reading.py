@@ -160,6 +160,28 @@ class TestValues:
         assert read("error", error="timeout") == "timeout"
         assert read("exception.type", error=ValueError("x")) == "ValueError"
 
+    @pytest.mark.parametrize(
+        ("event", "outcome"),
+        [
+            ({}, "success"),
+            ({"outcome": None}, "success"),
+            ({"outcome": "denied"}, "denied"),
+            ({"outcome": "odd"}, "unknown"),
+            ({"outcome": ["unhashable"]}, "unknown"),
+            ({"error": "timeout"}, "failure"),
+            ({"error": "timeout", "outcome": "denied"}, "denied"),
+            ({"exc_info": ValueError()}, "failure"),
+            ({"exc_info": (ValueError, ValueError(), None)}, "failure"),
+            ({"activity.outcome": "denied"}, "denied"),
+            ({"error": "timeout", "activity.outcome": "denied"}, "failure"),
+        ],
+    )
+    def test_outcomes(self, event: dict[str, Any], outcome: str) -> None:
+        """Given and bound alike."""
+        assert outcome_of("info", {"event": "a", **event}) == outcome
+        with context.bind(**event):
+            assert outcome_of("info", {"event": "a"}) == outcome
+
     def test_an_exception_that_is_being_handled(self) -> None:
         """log.exception makes a failure of it, where there is one."""
         assert outcome_of("exception", {"event": "a"}) == "success"

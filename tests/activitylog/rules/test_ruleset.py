@@ -95,6 +95,20 @@ class TestFind:
         assert len(rules._by_name) <= MAX_NAMES
         assert rules.find("info", {"event": "b", "tenant": "t"}) == 1
 
+    def test_what_is_remembered_is_what_is_left_to_ask(self) -> None:
+        """Nothing about rules for other names, nor about those behind one that takes them all."""
+        rules = compile_rules(
+            [
+                *({"match": {"event": f"b{n}.*", "tenant": "t"}, "drop": True} for n in range(50)),
+                {"match": {"event": "a.*", "tenant": "t"}, "drop": True},
+                {"match": ["a.*", "c"], "drop": True},
+                {"match": {"session": "s"}, "drop": True},
+            ]
+        )
+        assert rules.find("info", {"event": "a.b"}) == 51
+        assert [[index for index, _ in candidates] for candidates in rules._by_name.values()] == [[50, 51]]
+        assert list(rules._by_name) == ["a.b"]
+
     def test_many_threads_at_once(self) -> None:
         """New names from all of them."""
         rules = compile_rules([{"match": f"a{n}.*", "drop": True} for n in range(20)])
