@@ -144,7 +144,6 @@ class Budget:
         limit: most events kept in a second, for each key; 2 or more with units.
         whole_units: the rule keeps whole units together.
         consistent: R is the unit's own, so that a threshold on it means something elsewhere too.
-        threshold: what every event's R has reached before it comes here.
         verdicts: of the rule.
         settle: is given each placed payload with what was decided; must not raise, and is never called under the
             lock.
@@ -158,7 +157,6 @@ class Budget:
         *,
         whole_units: bool,
         consistent: bool = True,
-        threshold: int = 0,
         verdicts: Verdicts,
         settle: Settle,
         clock: Clock,
@@ -167,7 +165,6 @@ class Budget:
         self._limit = limit
         self._whole_units = whole_units
         self._consistent = consistent
-        self._threshold = threshold
         self._verdicts = verdicts
         self.settle = settle
         self._clock = clock
@@ -244,7 +241,7 @@ class Budget:
             key = _OTHER_KEYS
             if key in second.strata:
                 return key, second.strata[key]
-        stratum = UnitReservoir(self._limit, self._threshold) if self._whole_units else EventReservoir(self._limit)
+        stratum = UnitReservoir(self._limit) if self._whole_units else EventReservoir(self._limit)
         second.strata[key] = stratum
         return key, stratum
 

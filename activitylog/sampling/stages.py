@@ -170,7 +170,6 @@ class Thinning:
             rule.max_per_second,
             whole_units=rule.by != "event",
             consistent=self._rates is None,
-            threshold=self._threshold,
             verdicts=self._verdicts,
             settle=surroundings.settle,
             clock=surroundings.clock,

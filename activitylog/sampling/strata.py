@@ -116,18 +116,17 @@ class UnitReservoir:
 
     Args:
         budget: most events kept, 2 or more, those beyond the heads included.
-        threshold: what the units had to reach before they are offered.
     """
 
     __slots__ = ("_heap", "_live", "_room", "_size", "_threshold", "counts", "head", "tail")
 
-    def __init__(self, budget: int, threshold: int) -> None:
+    def __init__(self, budget: int) -> None:
         self.head = max(1, budget // 20)
         self.tail = EventReservoir(max(1, budget // 10))
         self.counts: dict[int, int] = {}
         self._room = budget
         self._size = 0
-        self._threshold = threshold
+        self._threshold = 0
         self._live: dict[int, list[Any]] = {}
         self._heap: list[int] = []
 

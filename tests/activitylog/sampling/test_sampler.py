@@ -239,6 +239,13 @@ class TestReload:
         assert settled == ["old"]
         assert first.next_end_ns() is None
 
+    def test_two_equal_rules_do_not_share_a_budget(self) -> None:
+        """Each takes over one of the previous sampler's, or has a new one."""
+        first = sampler({"match": "a.*", "max_per_second": 3})
+        twice = compile_rules([{"match": "a.*", "max_per_second": 3}]).rules * 2
+        second = Sampler(RuleSet(twice), key=b"key", settle=lambda p, v: None, previous=first)
+        assert len({id(budget) for budget in second._budgets}) == 2
+
     def test_another_key_starts_anew(self) -> None:
         """Units are then decided by other numbers, and no window can go on."""
         first = sampler({"max_per_second": 3})

@@ -62,7 +62,8 @@ def worst(events: list[Event], make: Make, seeds: range) -> float:
 class TestUnbiased:
     @pytest.mark.parametrize("population", ["bursty", "zipf"])
     @pytest.mark.parametrize(
-        "rule", ["events in a budget", "sessions in a budget", "sampled sessions in a budget"]
+        "rule",
+        ["events in a budget", "sessions in a budget", "sampled sessions in a budget", "a target in a budget"],
     )
     def test_a_binding_budget_leaves_counts_right(self, rule: str, population: str) -> None:
         """In all, and for each event name."""

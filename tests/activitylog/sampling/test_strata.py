@@ -78,7 +78,7 @@ class TestUnitReservoir:
     @given(st.lists(st.integers(0, 25), max_size=150), st.integers(2, 60))
     def test_deciding_at_once_comes_to_what_sorting_would(self, arrivals: list[int], budget: int) -> None:
         """Whatever the order of events, and the budget holds after every one of them."""
-        reservoir, counts, refused = UnitReservoir(budget, 0), UnitCounts(), 0
+        reservoir, counts, refused = UnitReservoir(budget), UnitCounts(), 0
         given_up: list[Place] = []
         for number, randomness in enumerate(arrivals):
             count = reservoir.counts.get(randomness)
@@ -107,7 +107,8 @@ class TestUnitReservoir:
 
     def test_the_weight_is_that_of_the_higher_threshold(self) -> None:
         """Of the window's and of the one that the event has met before, which is paid for in part."""
-        reservoir = UnitReservoir(2, SPACE // 2)
+        reservoir = UnitReservoir(2)
+        reservoir._threshold = SPACE // 2
         assert reservoir.weight(PLAIN) == 2
         assert reservoir.weight(Prior(0.5, SPACE // 4 * 3, "trace")) == 2
         assert reservoir.weight(Prior(5.0, 0, "session")) == 10
