@@ -179,6 +179,15 @@ class TestRollUpEvents:
         assert event["activity.sample.weight"] == 2.0
         assert event["activity.count"] + chain.sample.dropped()["sample"] == 400
 
+    def test_a_name_that_was_changed_between(self, clock: Clock) -> None:
+        """The mark decides, also where a processor between the two has changed what the rule looks at."""
+        rollup = RollUpEvents(
+            [{"match": "a.*", "name": "thin", "rollup": "10s"}], release=lambda _method, _event: None, clock=clock
+        )
+        with pytest.raises(structlog.DropEvent):
+            rollup(None, "info", {"event": "renamed.b", "activity.sample.rule": "thin"})
+        assert rollup(None, "info", {"event": "renamed.b"}) == {"event": "renamed.b"}
+
     def test_failures_go_on(self, clock: Clock) -> None:
         """What is never rolled up goes on at once, however the failure is said."""
         chain = Chain(list(self.RULES), clock)
