@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import unquote
 
 from activitylog.exceptions import ConfigurationError, shown
+from activitylog.rules import Rule, parse_rules
 from activitylog.store_settings import parse_store
 from activitylog.url import DestinationURL, parse
 
 #: A comma before a scheme; any other comma belongs to the URL it stands in.
 _BETWEEN_URLS: Final = re.compile(r",(?=\s*[a-z][a-z+]*:)")
+_SHORTEST_SECRET: Final = 16
+_LONGEST_SECRET: Final = 1024
 
 
 def _urls(value: Any) -> tuple[DestinationURL, ...]:
@@ -108,6 +113,31 @@ def _overflow(value: Any) -> str:
     raise ConfigurationError(f"expected 'drop' or 'block', got {shown(value)}.")
 
 
+def _rules(value: Any) -> tuple[Rule, ...]:
+    if isinstance(value, str):
+        raise ConfigurationError(
+            "rules cannot be given as a text.",
+            hint="Write [[rules]] into a file, and name it by the setting rules_file (ACTIVITYLOG_RULES_FILE).",
+        )
+    return parse_rules(value)
+
+
+def _path(value: Any) -> Path:
+    if isinstance(value, (str, Path)) and str(value).strip() and "\0" not in str(value):
+        with suppress(RuntimeError, OSError):  # a home that nobody knows, a working directory that is gone
+            return Path(value).expanduser().absolute()
+    raise ConfigurationError(f"expected the path of a file, got {shown(value)}.")
+
+
+def _secret(value: Any) -> str:
+    if isinstance(value, str) and _SHORTEST_SECRET <= len(value.strip()) <= _LONGEST_SECRET:
+        return value.strip()
+    raise ConfigurationError(
+        f"expected a text of {_SHORTEST_SECRET} to {_LONGEST_SECRET:,} characters.",
+        hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+    )
+
+
 READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "url": _urls,
     "service_name": _text,
@@ -127,5 +157,11 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_attributes": _whole(1),
     "max_value_bytes": _whole(64),
     "max_event_bytes": _whole(1024),
+    "rules": _rules,
+    "rules_file": _path,
+    "rules_reload_seconds": _seconds,
+    "dry_run": _boolean,
+    "sampling_key": _secret,
+    "counters": _boolean,
     "store": parse_store,
 }

@@ -22,8 +22,7 @@ import difflib
 import logging
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -31,9 +30,13 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from activitylog.event import DEFAULT_LIMITS, Limits
-from activitylog.exceptions import ConfigurationError, shown
+from activitylog.exceptions import ConfigurationError
+from activitylog.rules import Rule
+from activitylog.rules.files import rules_of
 from activitylog.setting_values import READERS
+from activitylog.settings_file import find_settings_file
 from activitylog.store_settings import StoreSettings
+from activitylog.toml_file import TomlFile
 from activitylog.url import DestinationURL
 
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
@@ -96,6 +99,20 @@ class Settings:
     """UTF-8 bytes of one value."""
     max_event_bytes: int = DEFAULT_LIMITS.max_event_bytes
     """UTF-8 bytes of one event."""
+    rules: tuple[Rule, ...] = ()
+    """Which events are kept, and how often (:mod:`activitylog.rules`); in code tables or Rules."""
+    rules_file: Path | None = None
+    """A file of ``[[rules]]`` instead, which is read again when it changes. Relative to the settings file that
+    names it, else to the working directory."""
+    rules_reload_seconds: float = 5.0
+    """How often that file is looked at."""
+    dry_run: bool = False
+    """Decide, but keep every event, and write on it what would have become of it."""
+    sampling_key: str | None = field(default=None, repr=False)
+    """A secret for the decisions about traces, sessions and the like, so that nobody chooses an id that is never
+    kept; the same in all processes that shall agree. By default a constant that everybody knows."""
+    counters: bool | None = None
+    """Write exact counts of all events, kept or not, as records of their own; by default where there are rules."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
 
@@ -132,6 +149,7 @@ def load_settings(
     ):
         _merge(found, _with_service_name(place))
     _fit_batch(found)
+    _check_rules(found)
     return Settings(**{key: item.value for key, item in found.items()})
 
 
@@ -151,68 +169,17 @@ _Place = dict[str, _Found]
 
 
 def _from_file(environ: Mapping[str, str], directory: Path | None) -> _Place:
-    named = environ.get("ACTIVITYLOG_CONFIG")
-    if named:
-        path = Path(named)
-        return _checked_table(_section(path, "Correct ACTIVITYLOG_CONFIG, or unset it.") or {}, path)
-    for path in _candidates(directory):
-        table = _section(path, "Make it readable for this user, or move it away.")
-        if table is not None:
-            return _checked_table(table, path)
-    return {}
+    file = find_settings_file(environ, directory)
+    return {} if file is None else {key: _in_file(file, key, value) for key, value in file.table.items()}
 
 
-def _checked_table(table: Mapping[str, Any], path: Path) -> _Place:
-    return {key: _checked(key, value, str(path)) for key, value in table.items()}
-
-
-def _candidates(directory: Path | None) -> Iterator[Path]:
-    """Files that may hold settings, the nearest first."""
-    try:
-        start = directory or Path.cwd()
-    except OSError:  # the working directory was deleted, or is closed to this user
-        return
-    for folder in (start, *start.parents):
-        for name in ("activitylog.toml", "pyproject.toml"):
-            if _is_file(folder / name):
-                yield folder / name
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # Python 3.13 and older raise this for a folder that is closed to this user
-        return False
-
-
-def _section(path: Path, hint: str) -> Mapping[str, Any] | None:
-    """The settings in a file; None for a ``pyproject.toml`` that does not speak of activitylog."""
-    section: Any = _document(path, hint)
-    if path.name != "pyproject.toml":
-        return dict(section)
-    for name, title in (("tool", "tool"), ("activitylog", "tool.activitylog")):
-        if name not in section:
-            return None
-        section = section[name]
-        if not isinstance(section, dict):
-            raise ConfigurationError(
-                f"{title} in {path} is not a table, but {shown(section)}.",
-                hint="Write the settings below a line [tool.activitylog].",
-            )
-    return dict(section)
-
-
-def _document(path: Path, hint: str) -> Mapping[str, Any]:
-    # The errors are made outside the except: a decoder's error holds the whole file, with its passwords.
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problem = f"The settings file {str(path)!r} cannot be read: {error.strerror}."
-    except UnicodeDecodeError as error:
-        problem, hint = f"{path} is not TOML: byte {error.start} is not UTF-8.", "Correct the file."
-    except (ValueError, RecursionError) as error:
-        problem, hint = f"{path} is not TOML: {error}.", "Correct the file."
-    raise ConfigurationError(problem, hint=hint)
+def _in_file(file: TomlFile, key: str, value: Any) -> _Found:
+    origin = str(file.path)
+    if key == "rules":
+        return _Found(rules_of(file, value), origin)
+    if key == "rules_file" and isinstance(value, str) and value.strip():
+        value = file.path.parent / value.strip()
+    return _checked(key, value, origin)
 
 
 def _from_standard(environ: Mapping[str, str]) -> _Place:
@@ -308,6 +275,15 @@ def _fit_batch(found: _Place) -> None:
     else:
         raise ConfigurationError(
             _contradiction(batch, queue), hint="Raise max_queue_size or lower max_export_batch_size."
+        )
+
+
+def _check_rules(found: _Place) -> None:
+    rules, file = found.get("rules"), found.get("rules_file")
+    if rules is not None and file is not None:
+        raise ConfigurationError(
+            f"There are rules (in {rules.origin}) and a rules_file (in {file.origin}).",
+            hint="Move the rules into the file, or leave it out.",
         )
 
 

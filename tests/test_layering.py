@@ -14,8 +14,8 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 #: place already: rules, redaction and sampling before the processors, integrations above emit.
 ACTIVITYLOG = [
     ["_version", "exceptions", "event"],
-    ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings"],
-    ["rules"],
+    ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings", "toml_file"],
+    ["rules", "settings_file"],
     ["sampling"],
     ["rollup"],
     ["processors", "output", "typed", "setting_values"],

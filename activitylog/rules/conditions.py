@@ -22,23 +22,31 @@ from __future__ import annotations
 
 import difflib
 import enum
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from structlog.typing import EventDict
 
-from activitylog.event import OUTCOMES
 from activitylog.exceptions import ConfigurationError, shown
+from activitylog.rules.comparisons import (
+    Convert,
+    Test,
+    actor,
+    actor_type,
+    identifier,
+    outcome,
+    scalar,
+    severity,
+    value_test,
+)
 from activitylog.rules.event_view import EventView
 from activitylog.rules.globs import MAX_GLOB_LENGTH, name_test
-from activitylog.rules.reading import SEVERITIES, Reader, is_text, normal_actor, reader, severity_of
+from activitylog.rules.reading import Reader, is_text, reader, severity_of
 
 Predicate = Callable[[str, EventDict], bool]
 #: What a match says about events of a name (None: no text): a truth value, or what is left to be asked.
 Condition = Callable[[str | None], bool | Predicate]
-Test = Callable[[Any], bool]
 
 MAX_DEPTH: Final = 16
 MAX_GLOBS: Final = 1_000
@@ -210,9 +218,9 @@ def _entry(key: Any, value: Any, path: str) -> Condition:
     if key == "attributes":
         return _attributes(value, path)
     if key == "outcome":
-        return _always(_predicate(reader("outcome"), _value_test(value, path, _outcome)))
+        return _always(_predicate(reader("outcome"), value_test(value, path, outcome)))
     if key == "severity":
-        return _always(_predicate(severity_of, _value_test(value, path, _severity)))
+        return _always(_predicate(severity_of, value_test(value, path, severity)))
     if key in ("and", "or"):
         matches = _matches(value, path)
         return _all(matches) if key == "and" else _any(matches)
@@ -253,144 +261,15 @@ def _matches(value: Any, path: str) -> list[Condition]:
 
 def _on(key: str, value: Any, path: str) -> Condition:
     """A condition on what a keyword of ``emit`` or an attribute says."""
-    convert = _actor if key == "actor" else _id if is_text(key) else _scalar
-    return _always(_predicate(reader(key), _value_test(value, path, convert)))
+    convert = _CONVERT.get(key) or (identifier if is_text(key) else scalar)
+    return _always(_predicate(reader(key), value_test(value, path, convert)))
+
+
+_CONVERT: Final[Mapping[str, Convert]] = {"actor": actor, "activity.actor.type": actor_type}
 
 
 def _predicate(read: Reader, test: Test) -> Predicate:
     return lambda method_name, event_dict: test(read(method_name, event_dict))
-
-
-# Values: equality, sets, operators.
-
-#: Checks one scalar of a rule and returns what is compared with what the event says.
-Convert = Callable[[Any, str], Any]
-
-
-def _scalar(value: Any, path: str) -> Any:
-    if isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise ConfigurationError(
-        f"{path} is {shown(value)}.", hint="Accepted: text in quotes, a finite number, true or false."
-    )
-
-
-def _id(value: Any, path: str) -> Any:
-    """Ids are text; a number in a rule means its digits."""
-    value = _scalar(value, path)
-    if isinstance(value, (bool, float)) or value == "":
-        raise ConfigurationError(f"{path} is {shown(value)}.", hint="Accepted: text that is not empty.")
-    if isinstance(value, int) and abs(value) >= 1 << 64:
-        raise ConfigurationError(f"{path} is a number of too many digits.", hint="Write it in quotes.")
-    return str(value)
-
-
-def _actor(value: Any, path: str) -> Any:
-    return normal_actor(_id(value, path))
-
-
-def _outcome(value: Any, path: str) -> Any:
-    if isinstance(value, str) and value in OUTCOMES:
-        return value
-    near = difflib.get_close_matches(value, OUTCOMES, n=1) if isinstance(value, str) else []
-    accepted = f"Accepted: {', '.join(sorted(OUTCOMES))}."
-    raise ConfigurationError(f"{path} is {shown(value)}.", hint=f"Did you mean {near[0]!r}?" if near else accepted)
-
-
-def _severity(value: Any, path: str) -> Any:
-    if isinstance(value, str) and value.lower() in SEVERITIES:
-        return SEVERITIES[value.lower()]
-    raise ConfigurationError(f"{path} is {shown(value)}.", hint=f"Accepted: {', '.join(SEVERITIES)}.")
-
-
-def _value_test(value: Any, path: str, convert: Convert) -> Test:
-    if isinstance(value, Mapping):
-        return _operators(value, path, convert)
-    if isinstance(value, tuple):
-        return _any_of(value, path, convert)
-    return _equal(convert(value, path))
-
-
-def _equal(wanted: Any) -> Test:
-    if type(wanted) is bool:
-        return lambda value: value is wanted
-    if type(wanted) is str:
-        return lambda value: bool(value == wanted)
-    return lambda value: type(value) is not bool and bool(value == wanted)
-
-
-def _any_of(values: Any, path: str, convert: Convert) -> Test:
-    if not isinstance(values, tuple) or not values:
-        what = "empty" if values == () else shown(values)
-        raise ConfigurationError(f"{path} is {what}.", hint="Accepted: a list of values, any of which will do.")
-    wanted = [convert(value, f"{path}[{index}]") for index, value in enumerate(values)]
-    booleans = frozenset(value for value in wanted if type(value) is bool)
-    others = frozenset(value for value in wanted if type(value) is not bool)
-
-    def test(value: Any) -> bool:
-        kind = type(value)
-        if kind is str or kind is int or kind is float:
-            return value in others
-        return kind is bool and value in booleans
-
-    return test
-
-
-def _bound(compare: Callable[[Any, Any], bool]) -> Callable[[Any, str, Convert], Test]:
-    """An operator of order: numbers with numbers, text with text."""
-
-    def make(wanted: Any, path: str, convert: Convert) -> Test:
-        limit = convert(wanted, path)
-        if isinstance(limit, bool) or convert is _outcome:
-            hint = "Accepted: a number, or text; not for outcomes, which have no order."
-            raise ConfigurationError(f"{path} is {shown(wanted)}.", hint=hint)
-        if isinstance(limit, str):
-            return lambda value: type(value) is str and compare(value, limit)
-        return lambda value: (type(value) is int or type(value) is float) and compare(value, limit)
-
-    return make
-
-
-def _prefix(wanted: Any, path: str, convert: Convert) -> Test:
-    prefixes = (wanted,) if isinstance(wanted, str) else wanted
-    usable = isinstance(prefixes, tuple) and prefixes and all(type(p) is str and p for p in prefixes)
-    if not usable or convert in (_outcome, _severity):
-        hint = "Accepted: text that is not empty, or a list of it; not for outcome and severity."
-        raise ConfigurationError(f"{path} is {shown(wanted)}.", hint=hint)
-    return lambda value: type(value) is str and value.startswith(prefixes)
-
-
-def _present(wanted: Any, path: str, _convert: Convert) -> Test:
-    if type(wanted) is not bool:
-        raise ConfigurationError(f"{path} is {shown(wanted)}.", hint="Accepted: true or false.")
-    return lambda value: (value is not None) is wanted
-
-
-_OPERATORS: Final[Mapping[str, Callable[[Any, str, Convert], Test]]] = {
-    "min": _bound(lambda value, limit: bool(value >= limit)),
-    "max": _bound(lambda value, limit: bool(value <= limit)),
-    "above": _bound(lambda value, limit: bool(value > limit)),
-    "below": _bound(lambda value, limit: bool(value < limit)),
-    "prefix": _prefix,
-    "in": _any_of,
-    "present": _present,
-}
-
-
-def _operators(table: Mapping[Any, Any], path: str, convert: Convert) -> Test:
-    if not table:
-        raise ConfigurationError(f"{path} is an empty table.", hint=f"Accepted: {', '.join(_OPERATORS)}.")
-    for key in table:
-        if key not in _OPERATORS:
-            near = difflib.get_close_matches(key, _OPERATORS, n=1) if isinstance(key, str) else []
-            known = f"Accepted: {', '.join(_OPERATORS)}; write names of attributes with dots in quotes."
-            raise ConfigurationError(
-                f"{path} has no operator {shown(key)}.", hint=f"Did you mean {near[0]!r}?" if near else known
-            )
-    tests = [_OPERATORS[key](wanted, f"{path}.{key}", convert) for key, wanted in table.items()]
-    if len(tests) == 1:
-        return tests[0]
-    return lambda value: all(test(value) for test in tests)
 
 
 def _word(key: Any) -> str:

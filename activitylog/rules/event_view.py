@@ -8,7 +8,7 @@ from typing import Any
 from structlog.typing import EventDict
 
 from activitylog.context import current
-from activitylog.rules.reading import given
+from activitylog.rules.lookup import given
 
 
 class EventView(Mapping[str, Any]):

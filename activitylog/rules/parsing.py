@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -67,15 +68,14 @@ def _listed(rules: Any) -> Sequence[Any]:
             f"expected a list of rules, got {shown(rules) if not isinstance(rules, Rule) else 'one Rule'}.",
             hint="Write [[rules]] above each rule in TOML, or pass a list of tables or Rules.",
         )
-    given = None
     try:
-        given = list(rules)
+        given = list(itertools.islice(rules, MAX_RULES + 1))
     except Exception:  # noqa: BLE001 - an iterable of the application's own that fails
         given = None
     if given is None:
         raise ConfigurationError(f"the rules are a {type(rules).__name__} that cannot be read.")
     if len(given) > MAX_RULES:
-        raise ConfigurationError(f"there are {len(given):,} rules.", hint=f"Accepted: at most {MAX_RULES:,}.")
+        raise ConfigurationError(f"there are more than {MAX_RULES:,} rules.", hint="Join some by lists of globs.")
     return given
 
 

@@ -21,18 +21,15 @@ from typing import Any, Final
 from opentelemetry.trace import get_current_span
 from structlog.typing import EventDict
 
-from activitylog.context import current, is_lazy, resolve
 from activitylog.entities import Entity, is_user_entity, reference
 from activitylog.event import ATTRIBUTE_OF_KEY, FIELDS, MAX_EVENT_NAME_LENGTH, OUTCOMES
-from activitylog.sanitize import sanitize
+from activitylog.rules.lookup import found, given, plain, text
 
 Reader = Callable[[str, EventDict], Any]
 UnitReader = Callable[[EventDict], str | None]
 
 MAX_TENANT_LENGTH: Final = 256
 MAX_UNIT_LENGTH: Final = 1024
-#: Python prints no integer of 4,301 digits; a number of 300 is no id.
-_LONGEST_NUMBER: Final = 1e300
 
 #: Severities by name, with OpenTelemetry's numbers.
 SEVERITIES: Final[Mapping[str, int]] = {
@@ -49,87 +46,18 @@ _OF_OUTCOME: Final = {"failure": SEVERITIES["error"], "denied": SEVERITIES["warn
 _KEY_OF_ATTRIBUTE: Final = {field.attribute: field.key for field in FIELDS if field.key is not None}
 
 
-# What the event says under one key.
-
-
-def given(event_dict: EventDict, key: str) -> Any:
-    """What the event says under this very key, else what is bound to the task; None without either."""
-    value = event_dict.get(key)
-    if value is not None:
-        return value
-    bound = current()
-    return _bound(event_dict, key, bound[key]) if key in bound else None
-
-
-def _bound(event_dict: EventDict, key: str, value: Any) -> Any:
-    """A bound value; a callable is called, and what it gives is put into the event."""
-    if type(value) is str or not is_lazy(value):
-        return value
-    try:
-        value = resolve(value)
-    except Exception:  # noqa: BLE001 - the application's callable; merge_context calls it again and flags it
-        return None
-    if value is not None:
-        event_dict[key] = value
-    return value
-
-
-def _requested(event_dict: EventDict, key: str) -> Any:
-    """What the mapping ``request``, given or bound, says under a key."""
-    request = given(event_dict, "request")
-    if request is None:
-        return None
-    try:
-        return request.get(key) if isinstance(request, Mapping) else None
-    except Exception:  # noqa: BLE001 - the application's mapping may raise anything; name_attributes flags it
-        return None
-
-
-def _found(event_dict: EventDict, names: tuple[str, ...]) -> Any:
-    """What the event says under the first of these names that says anything."""
-    for name in names:
-        value = given(event_dict, name)
-        if value is None:
-            value = _requested(event_dict, name)
-        if value is not None:
-            return value
-    return None
-
-
-def plain(value: Any) -> Any:
-    """A value as it will be stored: text, number, boolean, bytes, list, dict or None."""
-    kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
-        return value
-    try:
-        values = {"value": value}
-        sanitize(values)
-        return values.get("value")
-    except Exception:  # noqa: BLE001 - readers never raise
-        return None
-
-
-def _text(value: Any) -> str | None:
-    """A value as an id is written: text and numbers; None for anything else, and for empty text."""
-    if type(value) is not str:
-        value = plain(value)
-        if type(value) is bool:
-            value = "true" if value else "false"
-        elif type(value) is int or type(value) is float:
-            value = str(value) if abs(value) < _LONGEST_NUMBER else None
-    return value or None if type(value) is str else None
-
-
 # Readers of facts that take more than one look.
 
 
 def name_of(event_dict: EventDict) -> str | None:
     """The event's name as far as it is kept; None when it is no text."""
-    name = event_dict.get("event")
+    name: Any = event_dict.get("event")
     if type(name) is not str:
-        if isinstance(name, enum.Enum):
+        # The class and not isinstance(): a lazy proxy outside its request raises when it is asked for its own.
+        kind = type(name)
+        if issubclass(kind, enum.Enum):
             name = name.value
-        if not isinstance(name, str):
+        if not issubclass(type(name), str):
             return None
         name = str.__str__(name)
     return name if len(name) <= MAX_EVENT_NAME_LENGTH else name[:MAX_EVENT_NAME_LENGTH]
@@ -144,10 +72,10 @@ def outcome_of(method_name: str, event_dict: EventDict) -> str:
         outcome = given(event_dict, "activity.outcome")
         if outcome is None:
             return "success"
-    if isinstance(outcome, str):
+    if issubclass(type(outcome), str):
         outcome = str.__str__(outcome)
         if outcome in OUTCOMES:
-            return outcome
+            return str(outcome)
     return "unknown"
 
 
@@ -168,9 +96,9 @@ def _exception(method_name: str, event_dict: EventDict) -> BaseException | None:
             exc_info = exc_info[1] if len(exc_info) == 3 else None
         elif not isinstance(exc_info, BaseException):
             exc_info = sys.exc_info()[1]
+        return exc_info if isinstance(exc_info, BaseException) else None
     except Exception:  # noqa: BLE001 - the application's object may refuse to say whether it is true
         return None
-    return exc_info if isinstance(exc_info, BaseException) else None
 
 
 def severity_of(method_name: str, event_dict: EventDict) -> int:
@@ -187,7 +115,7 @@ def tenant_of(event_dict: EventDict) -> str:
     if type(tenant) is str:
         return tenant[:MAX_TENANT_LENGTH]
     if tenant is None:
-        return (_text(_found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
+        return (text(found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
     try:
         return reference(tenant).id[:MAX_TENANT_LENGTH]
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
@@ -214,10 +142,10 @@ def _entity(event_dict: EventDict, role: str) -> Entity | None:
 def _entity_of_attributes(event_dict: EventDict, role: str) -> Entity | None:
     """The same where the event speaks of its attributes."""
     if role == "actor":
-        user = _text(_found(event_dict, ("user.id",)))
+        user = text(found(event_dict, ("user.id",)))
         if user is not None:
             return Entity("user", user)
-    kind, identifier, name = (_text(_found(event_dict, (f"activity.{role}.{part}",))) for part in Entity._fields)
+    kind, identifier, name = (text(found(event_dict, (f"activity.{role}.{part}",))) for part in Entity._fields)
     if kind is None and identifier is None and name is None:
         return _shared_type(event_dict) if role == "object" else None
     return Entity(kind or "", identifier or "", name or "")
@@ -264,7 +192,7 @@ def _user(_method_name: str, event_dict: EventDict) -> str | None:
 
 
 def _on_behalf_of(_method_name: str, event_dict: EventDict) -> str | None:
-    value = _found(event_dict, ("on_behalf_of", "activity.actor.on_behalf_of"))
+    value = found(event_dict, ("on_behalf_of", "activity.actor.on_behalf_of"))
     if value is None or type(value) is str:
         return value
     try:
@@ -278,23 +206,34 @@ def _error_type(method_name: str, event_dict: EventDict) -> Any:
     if error is None:
         error = _exception(method_name, event_dict)
     if error is None:
-        return plain(_found(event_dict, ("error.type",)))
+        return plain(found(event_dict, ("error.type",)))
     if isinstance(error, BaseException):
         error = type(error)
-    if isinstance(error, type):
-        return error.__qualname__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
-    return plain(error)
+    return _class_name(error) if isinstance(error, type) else plain(error)
+
+
+def _exception_type(method_name: str, event_dict: EventDict) -> Any:
+    error = given(event_dict, "error")
+    if error is None:
+        error = _exception(method_name, event_dict)
+    if isinstance(error, BaseException):
+        return _class_name(type(error))
+    return plain(found(event_dict, ("exception.type",)))
+
+
+def _class_name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _duration(_method_name: str, event_dict: EventDict) -> float | None:
-    value = _found(event_dict, ("duration", "activity.duration"))
+    value = found(event_dict, ("duration", "activity.duration"))
     if isinstance(value, dt.timedelta):
         value = value.total_seconds()
     return round(float(value), 6) if type(value) in (int, float) and 0 <= value < 1 << 63 else None
 
 
 def _count(_method_name: str, event_dict: EventDict) -> Any:
-    value = _found(event_dict, ("count", "activity.count"))
+    value = found(event_dict, ("count", "activity.count"))
     if value is None:
         objects = given(event_dict, "objects")
         return len(objects) if type(objects) in (list, tuple, set, frozenset) else None
@@ -317,8 +256,18 @@ def _trace(event_dict: EventDict) -> str | None:
 # The readers by key.
 
 
+def _unless_it_fails(read: Reader) -> Reader:
+    def read_or_none(method_name: str, event_dict: EventDict) -> Any:
+        try:
+            return read(method_name, event_dict)
+        except Exception:  # noqa: BLE001 - the application's objects may raise anything; the chain flags it
+            return None
+
+    return read_or_none
+
+
 def _text_reader(*names: str) -> Reader:
-    return lambda _method_name, event_dict: _text(_found(event_dict, names))
+    return lambda _method_name, event_dict: text(found(event_dict, names))
 
 
 def _entity_readers() -> Iterator[tuple[str, Reader]]:
@@ -341,9 +290,10 @@ _TEXTS: Final[Mapping[str, Reader]] = {
     "trace_id": lambda _method_name, event_dict: _trace(event_dict),
 }
 _OTHERS: Final[Mapping[str, Reader]] = {
-    "error.type": _error_type,
-    "activity.duration": _duration,
-    "activity.count": _count,
+    "error.type": _unless_it_fails(_error_type),
+    "exception.type": _unless_it_fails(_exception_type),
+    "activity.duration": _unless_it_fails(_duration),
+    "activity.count": _unless_it_fails(_count),
 }
 
 
@@ -369,7 +319,7 @@ def reader(key: str) -> Reader:
     def read(_method_name: str, event_dict: EventDict) -> Any:
         value = event_dict.get(names[0])
         if value is None:
-            value = _found(event_dict, names)
+            value = found(event_dict, names)
         kind = type(value)
         return value if kind is str or kind is int or kind is bool or value is None else plain(value)
 
@@ -395,7 +345,7 @@ def unit_reader(by: str) -> UnitReader:
     def read_unit(event_dict: EventDict) -> str | None:
         value = read("info", event_dict)
         if type(value) is not str:
-            value = _text(value)
+            value = text(value)
         return value[:MAX_UNIT_LENGTH] if value else None
 
     return read_unit
