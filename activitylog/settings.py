@@ -55,6 +55,7 @@ _STANDARD_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _SERVICE_NAME: Final = "service.name"
+_COMMON_KEY: Final = "activitylog: everybody knows this one"
 _RULES: Final = frozenset({"rules", "rules_file"})
 
 _log = logging.getLogger("activitylog")
@@ -116,6 +117,11 @@ class Settings:
     """Write exact counts of all events, kept or not, as records of their own; by default where there are rules."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
+
+    @property
+    def sampling_key_bytes(self) -> bytes:
+        """The key of the decisions about whole units."""
+        return (self.sampling_key or _COMMON_KEY).encode()
 
     @property
     def limits(self) -> Limits:
