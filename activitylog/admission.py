@@ -23,9 +23,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from structlog.typing import EventDict
 
 from activitylog.counters import Cell, Counters, count_of
-from activitylog.event import MAX_EVENT_NAME_LENGTH
+from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
 from activitylog.exceptions import ConfigurationError
-from activitylog.processors import stored_name
 from activitylog.rollup import RollUp
 from activitylog.rules import Rule, RulesFile, compile_rules
 from activitylog.rules.reading import outcome_of, tenant_of
@@ -37,6 +36,7 @@ from activitylog.ticker import Ticker
 _RETIRED_NS: Final = 60_000_000_000
 #: How long counts wait for room in a full queue.
 _PATIENCE_NS: Final = 300_000_000_000
+_MAX_GOOD_NAMES: Final = 4096
 _MINUTE_NS: Final = 60_000_000_000
 #: A window of a budget is over after a second.
 _LONGEST_WAIT_SECONDS: Final = 1.5
@@ -53,6 +53,9 @@ class Outlet(Protocol):
 
     def report(self, cell: Cell, count: int) -> None:
         """Send one count; never raises."""
+
+    def stored_name(self, name: Any) -> str:
+        """What is stored of a name that is none."""
 
     def has_room(self, records: int) -> bool:
         """Whether so many records would be queued, and none refused."""
@@ -116,6 +119,7 @@ class Admission:
         self._replacing = threading.Lock()
         self._watch: RulesWatch | None = None
         self._ticker = Ticker(self.tick)
+        self._good_names: set[str] = set()
         self._sampler = self._new_sampler(rules, None)
         self._decide = self._sampler.decide
 
@@ -132,7 +136,7 @@ class Admission:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """What is in force."""
-        return self._sampler.rules
+        return self._sampler.rules.rules
 
     def watch(self, file: RulesFile, every_seconds: float) -> None:
         """Look every so many seconds whether a rules file has changed, and follow it."""
@@ -152,12 +156,11 @@ class Admission:
 
     def enabled(self, name: str) -> bool:
         """False when a rule drops every event of this name; the event that is then not emitted is counted."""
-        rule = self._sampler.always_dropped(name)
-        if rule is None:
+        rules = self._sampler.rules
+        index = -1 if self._dry_run else rules.always_dropped(name)
+        if index < 0:
             return True
-        self._dropped.increment("drop")
-        if self._counters is not None:
-            self._counters.add((self._clock(), tenant_of({}), name, "success", rule, "drop"))
+        self._drop((self._clock(), tenant_of({}), name, "success", rules.rules[index].name), "drop", {})
         return False
 
     def admit(self, method_name: str, event_dict: EventDict) -> Admitted | None:
@@ -165,10 +168,8 @@ class Admission:
         if not self._ticker.started:
             self._ticker.start()
         decided = self._decide(method_name, event_dict)
-        if type(decided) is Verdict:
-            verdict, ticket = decided, None
-        else:
-            verdict, ticket = decided.verdict, decided  # type: ignore[union-attr]
+        ticket = decided if isinstance(decided, Ticket) else None
+        verdict = decided.verdict if isinstance(decided, Ticket) else decided
         cell = (
             self._clock(),
             tenant_of(event_dict),
@@ -184,7 +185,7 @@ class Admission:
     def _drop(self, cell: tuple[int, str, Any, str, str], reason: str, event_dict: EventDict) -> None:
         self._dropped.increment(reason)
         if self._counters is not None:
-            self._counters.add((*_named(cell), reason), _amount(event_dict))
+            self._counters.add((*self._named(cell), reason), _amount(event_dict))
 
     def hold(self, admitted: Admitted, method_name: str, event_dict: EventDict, trace: Any) -> bool:
         """Have an event wait that went through the chain, if its rule says so."""
@@ -210,7 +211,18 @@ class Admission:
 
     def _count(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
         if self._counters is not None:
-            self._counters.add((*_named(admitted.cell), reason), _amount(event_dict))
+            self._counters.add((*self._named(admitted.cell), reason), _amount(event_dict))
+
+    def _named(self, cell: tuple[int, str, Any, str, str]) -> tuple[int, str, str, str, str]:
+        """A cell whose event has a name that can be stored, as the chain would give it."""
+        name = cell[2]
+        if type(name) is str and name in self._good_names:
+            return cell
+        if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and EVENT_NAME_PATTERN.fullmatch(name):
+            if len(self._good_names) < _MAX_GOOD_NAMES:
+                self._good_names.add(name)
+            return cell
+        return (*cell[:2], self._outlet.stored_name(name), *cell[3:])
 
     def _settle(self, payload: Any, verdict: Verdict) -> None:
         """What waited in a budget's window: sent, or counted as dropped."""
@@ -223,7 +235,7 @@ class Admission:
             verdict.mark(held.event_dict)
             reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
         if self._counters is not None:
-            self._counters.add((*_named(held.admitted.cell), reason), amount)
+            self._counters.add((*self._named(held.admitted.cell), reason), amount)
 
     def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
         """What was folded in a roll-up's window."""
@@ -303,7 +315,7 @@ class Admission:
         watch = self._watch
         return RuleStats(
             rules=tuple(rule.name for rule in self.rules),
-            match_errors=self._sampler.match_errors(),
+            match_errors=self._sampler.rules.errors,
             reloads=watch.reloads if watch else 0,
             reload_error=watch.error if watch else "",
         )
@@ -315,14 +327,6 @@ def _amount(event_dict: EventDict) -> int:
     if type(count) is int:
         return count
     return count_of(event_dict) if "count" in event_dict or "objects" in event_dict else 1
-
-
-def _named(cell: tuple[int, str, Any, str, str]) -> tuple[int, str, str, str, str]:
-    """A cell whose event has a name that can be stored, as the chain would give it."""
-    name = cell[2]
-    if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH:
-        return cell
-    return (*cell[:2], stored_name(name), *cell[3:])
 
 
 class RulesWatch:

@@ -14,16 +14,20 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
+import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
 from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaError
+from activitylog.routing import CountersApart
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
+from activitylog.visible import visible
 
 _log = logging.getLogger("activitylog")
 
@@ -78,38 +82,65 @@ def _clickhouse(
         )
 
     def build() -> LogRecordExporter:
-        from activitylog.store import EVENTS_TABLE, column_mapping
+        from activitylog.store import EVENTS_TABLE, INGEST_TABLE, column_mapping
 
-        exporter: LogRecordExporter = next(iter(found)).load()(
+        exporter = partial(
+            next(iter(found)).load(),
             url.reveal(),
-            table=EVENTS_TABLE,
-            columns=column_mapping(),
             create_schema=False,
-            prepare=_schema_step(url, settings, create=create_schema),
             timeout_seconds=settings.export_timeout_seconds,
             retry_deadline_seconds=settings.retry_deadline_seconds,
         )
-        return exporter
+        before_events, before_counters = _preparations(url, settings, create=create_schema)
+        # Counters come in as a Collector's records do: the view behind that table knows them.
+        return CountersApart(
+            events=exporter(table=EVENTS_TABLE, columns=column_mapping(), prepare=before_events),
+            counters=exporter(table=INGEST_TABLE, prepare=before_counters),
+        )
 
     return build
 
 
-def _schema_step(url: DestinationURL, settings: Settings, *, create: bool) -> Callable[[Any], None]:
+_Preparation = Callable[[Any], None]
+
+
+def _preparations(url: DestinationURL, settings: Settings, *, create: bool) -> tuple[_Preparation, _Preparation]:
     """
-    What is done before the first insert, on a connection of its own: apply the migrations, or look for the table.
+    What is done before the first insert of events, and of counters: apply the migrations, or look for the table.
 
     When it raises, the exporter keeps the batch and comes again, until its deadline.
     """
+    from activitylog.store import check_countable, check_writable
+
+    if create:
+        apply = _once(_on_a_connection(url, partial(_apply_schema, settings=settings.store), create_database=True))
+        return apply, apply
+    return _on_a_connection(url, check_writable), _on_a_connection(url, check_countable)
+
+
+def _once(step: _Preparation) -> _Preparation:
+    """The step, unless it has succeeded in this process."""
+    done_in: set[int] = set()
+
+    def prepare(client: Any) -> None:
+        if os.getpid() not in done_in:
+            step(client)
+            done_in.add(os.getpid())
+
+    return prepare
+
+
+def _on_a_connection(
+    url: DestinationURL, step: Callable[[Any], None], *, create_database: bool = False
+) -> _Preparation:
+    """The step, on a connection of its own."""
 
     def prepare(_client: Any) -> None:
-        from activitylog.store import check_writable, connect
+        from activitylog.store import connect
 
-        client = connect(url, create_database=create)
+        client = connect(url, create_database=create_database)
         try:
-            if create:
-                _apply_schema(client, settings.store)
-            else:
-                check_writable(client)
+            step(client)
         finally:
             if url.path == "memory":
                 _memory_engines.append(client)  # a store in memory lasts as long as somebody has it open
@@ -135,11 +166,11 @@ def _apply_schema(client: Any, settings: StoreSettings) -> None:
     try:
         apply(client, settings if settings != StoreSettings() else None, fill=fill_small_rollup)
     except NewerSchemaError as error:
-        _log.error("activitylog: the schema is left as it is: %s", error)
+        _log.error("activitylog: the schema is left as it is: %s", visible(str(error)))
     except (SchemaError, ClickHouseError) as error:
         if pending(client):
             raise
-        _log.error("activitylog: the settings of [store] were not applied: %s", error)
+        _log.error("activitylog: the settings of [store] were not applied: %s", visible(str(error)))
 
 
 _memory_engines: list[Any] = []

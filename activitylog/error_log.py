@@ -7,6 +7,7 @@ import time
 from typing import Any, Final
 
 from activitylog.event import MAX_EVENT_NAME_LENGTH
+from activitylog.visible import visible
 
 _LOG_EVERY_SECONDS: Final = 60.0
 
@@ -29,11 +30,11 @@ class ErrorLog:
         self._next_at = now + _LOG_EVERY_SECONDS
         unlogged, self._unlogged = self._unlogged, 0
         _log.error(
-            "activitylog: an event was dropped because of a %s in the chain at %s (event %r; %d more since "
+            "activitylog: an event was dropped because of a %s in the chain at %s (event %s; %d more since "
             "the last line). Set strict=True in tests to see it raised.",
-            type(error).__name__,
-            _place(error),
-            event[:MAX_EVENT_NAME_LENGTH] if isinstance(event, str) else type(event).__name__,
+            visible(type(error).__name__),
+            visible(_place(error)),
+            visible(repr(event[:MAX_EVENT_NAME_LENGTH] if isinstance(event, str) else type(event).__name__)),
             unlogged,
         )
 

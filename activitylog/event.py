@@ -104,6 +104,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("activity.counter.reason", "of a counter: why they were not kept; absent where they were"),
     Field("activity.schema.version", "version of a typed event"),
     Field("activity.sanitized", "what was changed or cut at emit, as key:reason"),
+    Field("activity.redacted", "what was taken out as a secret, as key:reason"),
 )
 
 #: Name of the records by which a process reports what it counted before sampling; they are no activity, and go to

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from activitylog.visible import visible_lines
+
 _LONGEST_SHOWN: Final = 80
 
 
@@ -36,7 +38,8 @@ class ActivityLogError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}" if self.hint else self.message
+        # What is quoted may come from anybody, and tracebacks go to terminals.
+        return visible_lines(f"{self.message} {self.hint}" if self.hint else self.message)
 
 
 class ConfigurationError(ActivityLogError, ValueError):

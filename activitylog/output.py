@@ -144,7 +144,7 @@ class RenderLogRecord:
 
 
 def trace_of(event_dict: EventDict) -> Trace:
-    """The ids given with the event (32 and 16 hexadecimal digits), taken out of it, else those of the active span."""
+    """The ids given with the event (32 and 16 hexadecimal digits, taken out), else those of the active span."""
     if "trace_id" in event_dict or "span_id" in event_dict or "trace_flags" in event_dict:
         return _given_trace(event_dict)  # type: ignore[arg-type]
     span_context = get_current_span().get_span_context()

@@ -31,15 +31,19 @@ from activitylog.identity import Producer
 from activitylog.output import NO_TRACE, EventLogger, RenderLogRecord, Trace, trace_of
 from activitylog.processors import (
     FLAGS,
+    Redact,
     Sanitize,
     add_timestamp,
     merge_context,
     name_attributes,
     name_entities,
     name_error,
+    stored_name,
 )
 from activitylog.provider import BoundedProcessor, deadline
+from activitylog.redaction import RedactionSettings, Redactor
 from activitylog.rules import RulesFile
+from activitylog.sanitize import sanitize
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCounters, RuleStats, Stats
 from activitylog.typed import name_event
@@ -50,8 +54,11 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 _log = logging.getLogger("activitylog")
 
 
-def processor_chain(limits: Limits, own: Iterable[Processor] = ()) -> list[Processor]:
+def processor_chain(
+    limits: Limits, own: Iterable[Processor] = (), redactor: Redactor | None = None
+) -> list[Processor]:
     """The chain up to the event dict of attributes, with the application's own processors first."""
+    redactor = redactor or Redactor(RedactionSettings())
     return [
         *own,
         add_timestamp,
@@ -59,7 +66,8 @@ def processor_chain(limits: Limits, own: Iterable[Processor] = ()) -> list[Proce
         name_entities,
         name_error,
         name_attributes,
-        Sanitize(limits),
+        Sanitize(limits, redactor.redact_text),
+        Redact(redactor),
     ]
 
 
@@ -87,6 +95,7 @@ class Pipeline:
         self.settings = settings
         self.destinations = tuple(destinations)
         self._own_processors = tuple(processors)
+        self._redactor = Redactor(settings.redaction)
         provider = logger_provider or LoggerProvider(_resource(settings), shutdown_on_exit=False)
         if destinations and not isinstance(provider, LoggerProvider):
             raise ConfigurationError(
@@ -114,8 +123,9 @@ class Pipeline:
         self._sanitized = Counter()
         self._dropped = ReasonCounters()
         self._errors = ErrorLog()
-        self._chain: tuple[Processor, ...] = tuple(processor_chain(self.settings.limits, self._own_processors))
-        self._sanitize = Sanitize(self.settings.limits)
+        self._chain: tuple[Processor, ...] = tuple(
+            processor_chain(self.settings.limits, self._own_processors, self._redactor)
+        )
         self._render = RenderLogRecord(Producer())
         self._admission = self._new_admission(self._admission)
         for destination in self.destinations:
@@ -214,24 +224,27 @@ class Pipeline:
 
     def report(self, cell: Cell, count: int) -> None:
         """Emit one exact count."""
-        event_dict: EventDict = {
-            "event": COUNTER_EVENT_NAME,
-            "timestamp": cell.minute_ns,
-            "activity.tenant.id": cell.tenant or None,
+        found = {
+            "activity.tenant.id": cell.tenant,
             "activity.counter.event": cell.event,
-            "activity.counter.reason": cell.reason or None,
-            "activity.outcome": cell.outcome if cell.outcome != "success" else None,
-            "activity.sample.rule": cell.rule or None,
-            "activity.count": count,
+            "activity.counter.reason": cell.reason,
+            "activity.outcome": cell.outcome if cell.outcome != "success" else "",
+            "activity.sample.rule": cell.rule,
         }
+        event_dict: dict[str, Any] = {key: value for key, value in found.items() if value}
+        event_dict |= {"event": COUNTER_EVENT_NAME, "timestamp": cell.minute_ns, "activity.count": count}
         try:
-            event_dict = self._sanitize(self._event_logger, "info", event_dict)
-            self._event_logger.emit(self._render.record("info", event_dict, NO_TRACE))
+            sanitize(event_dict)
+            self._event_logger.emit(self._render.record("info", self._redactor.redact(event_dict), NO_TRACE))
         except Exception as error:  # noqa: BLE001 - there is no caller; logged once a minute
             with suppress(Exception):
                 self._errors.report(error, COUNTER_EVENT_NAME)
             return
         self._counted.increment()
+
+    def stored_name(self, name: Any) -> str:
+        """What the chain makes of a name that is none."""
+        return stored_name(name, self._redactor.redact_text)
 
     def has_room(self, records: int) -> bool:
         """Whether every destination would queue so many records."""
@@ -243,7 +256,7 @@ class Pipeline:
         if self.settings.strict:
             raise error
         with suppress(Exception):  # a handler or filter of the application's logging that fails
-            self._errors.report(error, event)
+            self._errors.report(error, self._redactor.redact_text(event) if isinstance(event, str) else event)
 
     def _note_flags(self, event_dict: Mapping[str, Any]) -> None:
         flags = event_dict[FLAGS]

@@ -8,6 +8,7 @@ The structlog processors of the chain, in its order. Each one works in any struc
     name_error        error, exc_info -> ``error.type``, ``exception.*``, outcome
     name_attributes   the other keywords of ``emit`` -> their attributes
     Sanitize          values that can be exported, and flags for what was changed
+    Redact            no secrets, and a list of what was taken out
 
 The keys that are no attributes are in :data:`activitylog.event.RECORD_KEYS`; all others are attributes by
 their own names. What a processor changes or cannot use it reports by :func:`flag`, as ``key:reason``.
@@ -19,7 +20,7 @@ import datetime as dt
 import itertools
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import Any, Final, cast
 
@@ -37,6 +38,7 @@ from activitylog.event import (
     OUTCOMES,
     Limits,
 )
+from activitylog.redaction import RedactionSettings, Redactor
 from activitylog.sanitize import sanitize
 
 FLAGS: Final = "activity.sanitized"
@@ -247,7 +249,13 @@ def _stack_of(exception: BaseException) -> str:
     while cause is not None and causes <= _MAX_CAUSES:
         causes, cause = causes + 1, cause.__cause__ or cause.__context__
     lines = traceback.format_exception(exception, limit=-_MAX_STACK_FRAMES, chain=causes <= _MAX_CAUSES)
-    return "".join(lines)[-_MAX_STACK_LENGTH:]
+    text = "".join(lines)
+    if len(text) <= _MAX_STACK_LENGTH:
+        return text
+    # Whole lines, else whole words: the end of a secret without its beginning would not be known as one.
+    start = len(text) - _MAX_STACK_LENGTH
+    line = text.find("\n", start)
+    return text[line + 1 if line >= 0 and line + 1 < len(text) else max(text.find(" ", start) + 1, start) :]
 
 
 def _class_name(cls: type) -> str:
@@ -308,15 +316,17 @@ class Sanitize:
 
     Args:
         limits: how much of an event is kept.
+        clean: takes secrets out of a text; applied to texts before they are cut.
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, clean: Callable[[str], str] | None = None) -> None:
         self._limits = limits
+        self._clean = clean
 
     def __call__(self, _logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
         values = cast(dict[str, Any], event_dict)
         noted = values.pop(FLAGS, ())
-        flags = [*noted, *_check_name(values), *sanitize(values, self._limits)]
+        flags = [*noted, *_check_name(values, self._clean), *sanitize(values, self._limits, self._clean)]
         if flags:
             values[FLAGS] = (
                 flags if len(flags) <= MAX_FLAGS else [*flags[:MAX_FLAGS], f"+{len(flags) - MAX_FLAGS}"]
@@ -324,7 +334,26 @@ class Sanitize:
         return values
 
 
-def _check_name(values: dict[str, Any]) -> tuple[str, ...]:
+class Redact:
+    """
+    Take secrets out of the event, and note which keys they were in (:mod:`activitylog.redaction`).
+
+    In a chain without Sanitize: texts, bytes, mappings, lists and tuples are searched; other objects are left as
+    they are, so place it after what turns them into text (``structlog.processors.format_exc_info``) and before
+    the renderer. The caller's own containers are not changed: the event gets copies.
+
+    Args:
+        redaction: settings, or a redactor that several stages share.
+    """
+
+    def __init__(self, redaction: RedactionSettings | Redactor = RedactionSettings()) -> None:  # noqa: B008 - frozen
+        self._redactor = redaction if isinstance(redaction, Redactor) else Redactor(redaction)
+
+    def __call__(self, _logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
+        return self._redactor.redact(cast(dict[str, Any], event_dict))
+
+
+def _check_name(values: dict[str, Any], clean: Callable[[str], str] | None) -> tuple[str, ...]:
     """Make the event's name a bounded text; flagged when it is not ``noun.verbed``."""
     name = values.get("event")
     if type(name) is str and name in _good_names:
@@ -333,15 +362,16 @@ def _check_name(values: dict[str, Any]) -> tuple[str, ...]:
         if len(_good_names) < _MAX_GOOD_NAMES:
             _good_names.add(name)
         return ()
-    values["event"] = stored_name(name)
+    values["event"] = stored_name(name, clean)
     return ("event:name",)
 
 
-def stored_name(name: Any) -> str:
-    """What is stored of a name that is none: a bounded text."""
+def stored_name(name: Any, clean: Callable[[str], str] | None = None) -> str:
+    """What is stored of a name that is none: a bounded text, without secrets."""
     repaired: dict[str, Any] = {"event": name}
-    sanitize(repaired)
-    return str(repaired.get("event") or "unnamed")[:MAX_EVENT_NAME_LENGTH]
+    sanitize(repaired, clean=clean)
+    text = str(repaired.get("event") or "unnamed")
+    return (text if clean is None else clean(text))[:MAX_EVENT_NAME_LENGTH]
 
 
 #: Names seen and found right; the bound is for programs that make names out of data.

@@ -26,6 +26,7 @@ from opentelemetry.sdk._logs.export import (
 
 from activitylog.settings import Settings
 from activitylog.stats import Counter, DestinationStats, ReasonCounters
+from activitylog.visible import visible
 
 _log = logging.getLogger("activitylog")
 
@@ -90,7 +91,10 @@ class AccountedExporter(LogRecordExporter):
         except BaseException as error:  # noqa: BLE001 - anything else would end the SDK's worker thread for good
             self._lose("export_error", len(batch))
             _log.warning(
-                "activitylog: %d events for %s are lost: %s", len(batch), self._name, type(error).__name__
+                "activitylog: %d events for %s are lost: %s",
+                len(batch),
+                visible(self._name),
+                visible(type(error).__name__),
             )
             result = LogRecordExportResult.FAILURE
         finally:

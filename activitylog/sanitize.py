@@ -17,6 +17,7 @@ loses something is reported as a flag ``key:reason``:
 ``unreadable``     reading or printing it failed; written as the name of its type
 ``key``            a key that is not a usable text was repaired
 ``dropped``        over the limit of attributes or of bytes for one event
+``redacted``       a secret was taken out of a text before it was cut
 =================  =====================================================================================
 
 An object is written by the ``__str__`` that its class defines. The inherited ``__repr__`` is never called: it
@@ -43,6 +44,8 @@ from activitylog.event import DEFAULT_LIMITS, FIELDS, RECORD_KEYS, Limits
 
 _INT64: Final = 1 << 63
 _MAX_KEY_LENGTH: Final = 128
+#: Characters after a cut that are looked at, too, for a secret that begins before it.
+_MARGIN: Final = 1024
 #: Attributes that hold many ids: bounded by the event, not by the value.
 _LONG_VALUES: Final = frozenset({"activity.object.ids"})
 _OWN_ATTRIBUTES: Final = frozenset(field.attribute for field in FIELDS) | RECORD_KEYS
@@ -63,9 +66,16 @@ _PRINTED: Final = (
 )
 
 
-def sanitize(values: dict[str, Any], limits: Limits = DEFAULT_LIMITS) -> list[str]:
+def sanitize(
+    values: dict[str, Any], limits: Limits = DEFAULT_LIMITS, clean: Callable[[str], str] | None = None
+) -> list[str]:
     """
     Replace, in place, each value by one that can be exported; values None are removed.
+
+    Args:
+        values: of one event.
+        limits: how much of it is kept.
+        clean: takes secrets out of a text; applied to what is about to be cut, so that no half of one is left.
 
     Returns:
         The flags, as ``key:reason``, in the order they were found. Empty for ordinary events.
@@ -88,7 +98,7 @@ def sanitize(values: dict[str, Any], limits: Limits = DEFAULT_LIMITS) -> list[st
     fits = size <= limits.max_event_bytes and len(values) <= limits.max_attributes
     if not hard and fits and values.keys() <= _known_keys:
         return []
-    return _Sanitizer(limits, size).run(values, hard)
+    return _Sanitizer(limits, size, clean).run(values, hard)
 
 
 def own_fields(value: Any) -> dict[str, Any] | None:
@@ -117,9 +127,10 @@ def field_names(cls: type) -> tuple[str, ...] | None:
 class _Sanitizer:
     """One event's worth of work: what is left of its bytes, and what was flagged."""
 
-    __slots__ = ("_flags", "_key", "_left", "_limits", "_open", "_room")
+    __slots__ = ("_clean", "_flags", "_key", "_left", "_limits", "_open", "_room")
 
-    def __init__(self, limits: Limits, spent: int) -> None:
+    def __init__(self, limits: Limits, spent: int, clean: Callable[[str], str] | None) -> None:
+        self._clean = clean
         self._limits = limits
         self._left = limits.max_event_bytes - spent
         self._flags: dict[str, None] = {}
@@ -141,7 +152,7 @@ class _Sanitizer:
         for key in [key for key in values if key not in _known_keys]:
             if not _usable_key(key):
                 self._flag_key(key, "key")
-                renamed[key] = name = _unused(_repaired_key(key), values)
+                renamed[key] = name = _unused(self._repaired_key(key), values)
                 values[name] = values.pop(key)
             elif len(_known_keys) < _MAX_KNOWN_KEYS:
                 _known_keys.add(key)
@@ -178,7 +189,12 @@ class _Sanitizer:
         self._flag_key(self._key, reason)
 
     def _flag_key(self, key: Any, reason: str) -> None:
-        self._flags[f"{_repaired_key(key)}:{reason}"] = None
+        self._flags[f"{self._repaired_key(key)}:{reason}"] = None
+
+    def _repaired_key(self, key: Any) -> str:
+        if self._clean is not None and type(key) is str and len(key) > _MAX_KEY_LENGTH:
+            key = self._cut(key, _MAX_KEY_LENGTH, self._clean)
+        return _repaired_key(key)
 
     def _convert(self, value: Any, depth: int) -> Any:
         try:
@@ -268,7 +284,7 @@ class _Sanitizer:
                 break
             text = key if type(key) is str else self._convert(key, depth)
             if not _usable_key(text):
-                text = _unused(_repaired_key(text), result)
+                text = _unused(self._repaired_key(text), result)
                 self._flag("key")
             self._spend(len(text))
             result[text] = self._convert(value, depth)
@@ -287,7 +303,7 @@ class _Sanitizer:
     def _text(self, value: str) -> str:
         room = max(self._room, 0)
         if len(value) > room:
-            value = value[:room]
+            value = value[:room] if self._clean is None else self._cut(value, room, self._clean)
             self._flag("truncated")
         if value.isascii():
             self._spend(len(value))
@@ -300,17 +316,32 @@ class _Sanitizer:
             encoded = value.encode()
         if len(encoded) > room:
             self._flag("truncated")
+            if self._clean is not None:
+                encoded = self._cut(value, room, self._clean).encode()
             encoded = encoded[:room]
             value = encoded.decode("utf-8", "ignore")
         self._spend(len(encoded))
         return value
 
+    def _cut(self, text: str, room: int, clean: Callable[[str], str]) -> str:
+        """At most so many characters, without any part of a secret that begins among them."""
+        window = text[: room + _MARGIN]
+        cleaned = clean(window)
+        if cleaned != window:
+            self._flag("redacted")
+        # Where secrets went the text is shorter, and the end of the window, which is itself a cut, moves up.
+        room = room if len(window) == len(text) else min(room, max(len(cleaned) - _MARGIN, 0))
+        return cleaned[:room]
+
     def _bytes(self, value: bytes | bytearray | memoryview) -> bytes:
         room = max(self._room, 0)
-        size = memoryview(value).nbytes
-        if size > room:
+        view = memoryview(value)
+        result = bytes(view.cast("B")[: room + _MARGIN + 1]) if view.nbytes else b""
+        if view.nbytes > room:
             self._flag("truncated")
-        result = bytes(memoryview(value).cast("B")[:room]) if size else b""
+            if self._clean is not None:
+                result = self._cut(result.decode("latin-1"), room, self._clean).encode("latin-1", "replace")
+            result = result[:room]
         self._spend(len(result))
         return result
 

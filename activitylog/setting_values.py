@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from activitylog.exceptions import ConfigurationError, shown
+from activitylog.redaction import parse_redaction
 from activitylog.rules import Rule, parse_rules
 from activitylog.store_settings import parse_store
 from activitylog.url import DestinationURL, parse
@@ -164,4 +165,5 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "sampling_key": _secret,
     "counters": _boolean,
     "store": parse_store,
+    "redaction": parse_redaction,
 }

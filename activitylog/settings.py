@@ -23,7 +23,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,7 @@ from urllib.parse import unquote
 
 from activitylog.event import DEFAULT_LIMITS, Limits
 from activitylog.exceptions import ConfigurationError
+from activitylog.redaction import RedactionSettings
 from activitylog.rules import Rule
 from activitylog.rules.files import rules_of
 from activitylog.setting_values import READERS
@@ -38,10 +39,11 @@ from activitylog.settings_file import find_settings_file
 from activitylog.store_settings import StoreSettings
 from activitylog.toml_file import TomlFile
 from activitylog.url import DestinationURL
+from activitylog.visible import visible
 
 ENVIRONMENT_PREFIX: Final = "ACTIVITYLOG_"
 #: Variables with the prefix that are no settings of the pipeline.
-OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG"})
+OTHER_VARIABLES: Final = frozenset({"ACTIVITYLOG_CONFIG", "ACTIVITYLOG_DEBUG", "ACTIVITYLOG_REDACTION_KEY"})
 #: What Kubernetes gives to every container beside a service named ``activitylog`` or ``activitylog-something``.
 _OF_KUBERNETES: Final = re.compile(r"ACTIVITYLOG_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT).*|PORT(_.*)?)", re.DOTALL)
 _STANDARD_ATTRIBUTES: Final = "OTEL_RESOURCE_ATTRIBUTES"
@@ -55,7 +57,8 @@ _STANDARD_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _SERVICE_NAME: Final = "service.name"
-_COMMON_KEY: Final = "activitylog: everybody knows this one"
+#: Of the decisions about units where no key is set: processes agree, and everybody can tell what is kept.
+_PUBLIC_KEY: Final = "activitylog"
 _RULES: Final = frozenset({"rules", "rules_file"})
 
 _log = logging.getLogger("activitylog")
@@ -117,11 +120,14 @@ class Settings:
     """Write exact counts of all events, kept or not, as records of their own; by default where there are rules."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
+    redaction: RedactionSettings = field(default_factory=RedactionSettings)
+    """What is taken out of events: the table ``[redaction]``, from a file or ``configure``. Its key, which is
+    better not in a file, also comes from the variable ``ACTIVITYLOG_REDACTION_KEY``."""
 
     @property
     def sampling_key_bytes(self) -> bytes:
         """The key of the decisions about whole units."""
-        return (self.sampling_key or _COMMON_KEY).encode()
+        return (self.sampling_key or _PUBLIC_KEY).encode()
 
     @property
     def limits(self) -> Limits:
@@ -157,6 +163,7 @@ def load_settings(
         _check_rules(place)
         _merge(found, _with_service_name(place))
     _fit_batch(found)
+    _add_redaction_key(found, environ)
     return Settings(**{key: item.value for key, item in found.items()})
 
 
@@ -201,7 +208,7 @@ def _from_standard(environ: Mapping[str, str]) -> _Place:
         try:
             place[key] = _checked(key, text, f"the variable {name}")
         except ConfigurationError as error:
-            _log.warning("activitylog: %s The variable is ignored.", error.message)
+            _log.warning("activitylog: %s The variable is ignored.", visible(error.message))
     return place
 
 
@@ -267,6 +274,18 @@ def _merge(found: _Place, higher: _Place) -> None:
         found["resource_attributes"] = _Found(MappingProxyType({**lower.value, **value}), origin)
 
 
+def _add_redaction_key(found: _Place, environ: Mapping[str, str]) -> None:
+    """The key of the pseudonyms from its variable, which wins over a file's and not over the code's."""
+    key = environ.get("ACTIVITYLOG_REDACTION_KEY")
+    if not key:
+        return
+    origin = "the variable ACTIVITYLOG_REDACTION_KEY"
+    given = _checked("redaction", {"key": key}, origin).value.key
+    lower = found.get("redaction", _Found(RedactionSettings(), origin))
+    if not (lower.value.key and lower.origin == "configure()"):
+        found["redaction"] = _Found(replace(lower.value, key=given), lower.origin)
+
+
 def _fit_batch(found: _Place) -> None:
     """Make the batch fit the queue where nobody asked for more; an explicit contradiction is an error."""
     default = Settings()
@@ -309,8 +328,9 @@ def _checked(key: str, value: Any, origin: str) -> _Found:
     if reader is None:
         near = difflib.get_close_matches(key, READERS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known settings: {', '.join(sorted(READERS))}."
-        if key.startswith("store_"):
-            hint = "What belongs to [store] is set in a settings file, or by configure(store={...})."
+        for table in ("store", "redaction"):
+            if key.startswith(f"{table}_"):
+                hint = f"What belongs to [{table}] is set in a settings file, or by configure({table}={{...}})."
         raise ConfigurationError(f"There is no setting {key!r} (found in {origin}).", hint=hint)
     try:
         return _Found(reader(value), origin)

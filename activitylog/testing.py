@@ -26,6 +26,7 @@ from activitylog import config
 from activitylog.event import ATTRIBUTE_OF_KEY
 from activitylog.pipeline import Pipeline
 from activitylog.settings import Settings
+from activitylog.visible import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,10 @@ class CapturedActivities(Sequence[CapturedEvent]):
         found = len(self.find(name, **expected))
         if found == times or (times is None and found):
             return
-        emitted = "\n".join(f"  {event.name} {dict(event.attributes)}" for event in self.events) or "  nothing"
-        wanted = f"{name or 'any event'} {expected or ''}".strip()
+        emitted = (
+            "\n".join(visible(f"  {event.name} {dict(event.attributes)}") for event in self.events) or "  nothing"
+        )
+        wanted = visible(f"{name or 'any event'} {expected or ''}".strip())
         often = "once or more" if times is None else f"{times} times"
         raise AssertionError(f"expected {wanted} {often}, found {found}. Emitted:\n{emitted}")
 

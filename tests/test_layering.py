@@ -13,13 +13,14 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 #: Layers of the emitting side, then of the storing side; the command line is above both. What is to come has its
 #: place already: rules, redaction and sampling before the processors, integrations above emit.
 ACTIVITYLOG = [
+    ["visible"],
     ["_version", "exceptions", "event"],
     ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings", "toml_file"],
     ["rules", "settings_file"],
     ["sampling"],
     ["rollup"],
     ["processors", "output", "typed", "setting_values"],
-    ["settings"],
+    ["settings", "routing"],
     ["provider", "destinations"],
     ["pipeline"],
     ["config"],
@@ -27,6 +28,7 @@ ACTIVITYLOG = [
     ["pytest_plugin", "integrations"],
 ]
 STORE = [
+    ["visible"],
     ["exceptions", "event"],
     ["url", "store_settings"],
     ["store", "ingest"],
@@ -34,6 +36,7 @@ STORE = [
     ["dashboards"],
 ]
 OTEL_CLICKHOUSE = [
+    ["printable"],
     ["exceptions"],
     ["anyvalue", "dsn", "embedded", "environment_variables", "reentrancy", "retry"],
     ["holders", "losses"],

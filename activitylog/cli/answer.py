@@ -121,7 +121,7 @@ def _print_plot(rows: Rows, title: str, chart: Chart | None) -> None:
         sys.stdout.write(line + "\n")
     zone = " (UTC)" if chart.series and rows.columns[columns[chart.x]].type.startswith("Date") else ""
     axes = f"{chart.x} and {chart.y}" if chart.z else chart.x
-    sys.stdout.write(f" {chart.z or chart.y} by {axes}{zone}\n")
+    sys.stdout.write(visible(f" {chart.z or chart.y} by {axes}{zone}") + "\n")
 
 
 def _plotted(rows: Sequence[Sequence[Any]], columns: Mapping[str, int], chart: Chart) -> list[str]:
@@ -158,4 +158,5 @@ def print_line(rows: Rows, chart: Chart) -> None:
     sys.stdout.write(f" {sparkline(values, room, unicode=has_unicode(sys.stdout))}\n")
     if points:
         ends = [visible(str(at)[:16].replace("T", " ")) for at in (points[0][0], points[-1][0])]
-        sys.stdout.write(f" {ends[0]} to {ends[1]}{' (UTC)' if is_time else ''}, {chart.y} by {chart.x}\n")
+        what = visible(f"{chart.y} by {chart.x}")
+        sys.stdout.write(f" {ends[0]} to {ends[1]}{' (UTC)' if is_time else ''}, {what}\n")

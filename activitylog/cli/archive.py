@@ -290,7 +290,9 @@ def restore(
                 if as_json:
                     print_json(asdict(done))
                 else:
-                    sys.stdout.write(f"{visible(done.piece)} restored: {done.rows:,} rows into {done.table}\n")
+                    sys.stdout.write(
+                        f"{visible(done.piece)} restored: {done.rows:,} rows into {visible(done.table)}\n"
+                    )
         _note_erasures(client, chosen)
     finally:
         client.close()

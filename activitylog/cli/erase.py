@@ -147,7 +147,7 @@ class _Work:
             erasure = _erasure_json(record) if record else None
             print_json({"subject": asdict(self.subject), "erasure": erasure, "proof": _proof_json(found)})
             return _code(found)
-        sys.stdout.write(_said(record) + "\n")
+        sys.stdout.write(visible(_said(record)) + "\n")
         return _print_proof(found, self.subject)
 
     def verify(self) -> int:

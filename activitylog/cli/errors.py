@@ -25,7 +25,7 @@ from typing import Final
 import click
 
 from activitylog.cli.tables import has_unicode, is_plain
-from activitylog.cli.visible import visible, without_secrets
+from activitylog.cli.visible import visible, visible_lines, without_secrets
 from activitylog.exceptions import ActivityLogError, ConfigurationError, QueryError
 
 FAILED: Final = 1
@@ -66,7 +66,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the end of the program: every error becomes one line
         if os.environ.get("ACTIVITYLOG_DEBUG", "") not in ("", "0"):
-            traceback.print_exc()
+            click.echo(visible_lines(traceback.format_exc()), err=True, nl=False)
         return _explain(error)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import click
 
 from activitylog.cli.errors import EXIT_CODES, PARTLY
 from activitylog.cli.store_option import existing_store, open_store, url_option
 from activitylog.cli.subject_options import subject_options
-from activitylog.cli.visible import visible
+from activitylog.cli.visible import ascii_json, visible
 from activitylog.exceptions import QueryError
 from activitylog.store.subjects.export import Exported, Wanted, export_file
 from activitylog.store.subjects.export import export as export_events
@@ -65,7 +65,8 @@ def export(
     Write all events of an actor, an object or a tenant, in the order of time.
 
     A line of NDJSON is one event, with OpenTelemetry's names. Only the owner of the file can read it; it is there
-    whole or not at all. Number of events and SHA-256 of the file come on standard error.
+    whole or not at all. Number of events and SHA-256 of the file come on standard error. A terminal (--to -)
+    gets what is not ASCII as an escape.
     """
     wanted = Wanted(
         subject=subject(actor=actor, object_=object_, tenant=tenant),
@@ -78,13 +79,33 @@ def export(
     client = open_store(existing_store(url))
     try:
         if target == "-":
-            exported = export_events(client, wanted, sys.stdout.buffer)
+            exported = export_events(client, wanted, _standard_output(form))
             sys.stdout.buffer.flush()
         else:
             exported = export_file(client, wanted, Path(target), force=force)
     finally:
         client.close()
     return _say(exported)
+
+
+def _standard_output(form: ExportFormat) -> BinaryIO:
+    """Standard output; for a terminal what is not ASCII is escaped, which in JSON says the same."""
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer
+    if form != "ndjson":
+        raise QueryError(f"{form} is nothing for a terminal.", hint="Name a file, or send it into a pipe.")
+    return cast(BinaryIO, _AsciiLines())
+
+
+class _AsciiLines:
+    """Takes whole lines of JSON."""
+
+    def write(self, line: bytes) -> int:
+        sys.stdout.buffer.write(ascii_json(line.decode()).encode("ascii"))
+        return len(line)
+
+    def flush(self) -> None:
+        sys.stdout.buffer.flush()
 
 
 def _say(exported: Exported) -> int:

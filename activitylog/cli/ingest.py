@@ -170,7 +170,7 @@ def _print_report(report: dict[str, Any], tally: _Tally, as_json: bool) -> None:
         ("dropped", report["dropped"], reasons),
         *([("changed", report["sanitized"], "values cut or repaired")] if report["sanitized"] else []),
     ):
-        table.add_row(name, f"{value:,}", note)
+        table.add_row(name, f"{value:,}", visible(note))
     print_table(table)
     sign = "=" if report["balanced"] else "is not"
     sys.stdout.write(

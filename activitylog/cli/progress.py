@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from activitylog.cli.visible import visible
+
 
 class Progress(Protocol):
     """What work tells about itself."""
@@ -38,10 +40,10 @@ def progress(title: str, total: float | None) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), refresh_per_second=8, transient=True) as bar:
-        task = bar.add_task(title, total=total, note="")
+        task = bar.add_task(visible(title), total=total, note="")
 
         def show(done: float, note: str = "") -> None:
-            bar.update(task, completed=done, note=note)
+            bar.update(task, completed=done, note=visible(note))
 
         yield show
 

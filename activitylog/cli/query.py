@@ -16,7 +16,7 @@ from activitylog.cli.rows import select
 from activitylog.cli.sql import pairs
 from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
 from activitylog.cli.tables import fitted, print_json, print_title, terminal_width
-from activitylog.cli.visible import visible
+from activitylog.cli.visible import visible, visible_lines
 from activitylog.exceptions import QueryError, StoreError, StoreUnavailableError
 from activitylog.queries import GROUPS, Question, client_command, estimate, find, questions, search
 
@@ -156,9 +156,11 @@ def _explain(asked: Question, given: Mapping[str, str], url: str | None, shape: 
     if shape is Shape.JSON:
         print_json({**asdict(asked), "command": command, "reads": reads})
         return
-    sys.stdout.write(f"{asked.sql.strip()}\n\n-- {visible(command)}\n")
+    sys.stdout.write(f"{visible_lines(asked.sql.strip())}\n\n-- {visible(command)}\n")
     for table in reads or ():
-        sys.stdout.write(f"-- would read {table['rows']:,} rows in {table['parts']:,} parts of {table['table']}\n")
+        sys.stdout.write(
+            f"-- would read {table['rows']:,} rows in {table['parts']:,} parts of {visible(table['table'])}\n"
+        )
     if reads == []:
         sys.stdout.write("-- would read nothing but a few values\n")
 
@@ -192,7 +194,7 @@ def _note_range(asked: Question, values: Mapping[str, Any], given: Mapping[str, 
         count, unit, other = values[parameter.name], found["unit"], found["other"]
         how = f"--{parameter.name}, --{other}" if other else f"--{parameter.name}"
         length = f"{count:,} {unit.removesuffix('s') if count == 1 else unit}"
-        click.secho(f"range: {length} up to {found['end']} ({how})", err=True, dim=True)
+        click.secho(visible(f"range: {length} up to {found['end']} ({how})"), err=True, dim=True)
         return
 
 

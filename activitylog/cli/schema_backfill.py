@@ -13,6 +13,7 @@ from activitylog.cli.claims import patience
 from activitylog.cli.errors import FAILED
 from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
 from activitylog.cli.tables import print_json
+from activitylog.cli.visible import visible
 from activitylog.store import Missing
 from activitylog.store import backfill as insert_missing
 from activitylog.store import missing as find_missing
@@ -89,10 +90,10 @@ def _print_left(day: Missing) -> None:
 
 def _print(repaired: list[Missing], unsettled: list[Missing], *, dry_run: bool) -> None:
     for day in repaired:
-        sys.stdout.write(f"{day}\n")
+        sys.stdout.write(f"{visible(str(day))}\n")
     if not repaired:
         sys.stdout.write("nothing is missing\n")
     elif not dry_run:
         sys.stdout.write(f"repaired: {len(repaired) - len(unsettled):,} of {len(repaired):,}\n")
     for day in unsettled:
-        click.echo(f"does not agree yet: {day.target} of {day.day}; run this again", err=True)
+        click.echo(visible(f"does not agree yet: {day.target} of {day.day}; run this again"), err=True)

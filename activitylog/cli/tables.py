@@ -42,7 +42,7 @@ _BAR_WIDTHS: Final = (20, 10, 5)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document in one line on standard output; ASCII only, so it is safe on any terminal."""
+    """One JSON document in one line on standard output; ASCII without DEL, so it is safe on any terminal."""
     sys.stdout.write(json.dumps(value, separators=(",", ":"), default=str) + "\n")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -144,10 +145,10 @@ def _present(wanted: Any, path: str, _convert: Convert) -> Test:
 
 
 _OPERATORS: Final[Mapping[str, Callable[[Any, str, Convert], Test]]] = {
-    "min": _bound(lambda value, limit: bool(value >= limit)),
-    "max": _bound(lambda value, limit: bool(value <= limit)),
-    "above": _bound(lambda value, limit: bool(value > limit)),
-    "below": _bound(lambda value, limit: bool(value < limit)),
+    "min": _bound(operator.ge),
+    "max": _bound(operator.le),
+    "above": _bound(operator.gt),
+    "below": _bound(operator.lt),
     "prefix": _prefix,
     "in": _any_of,
     "present": _present,
@@ -167,4 +168,7 @@ def _operators(table: Mapping[Any, Any], path: str, convert: Convert) -> Test:
     tests = [_OPERATORS[key](wanted, f"{path}.{key}", convert) for key, wanted in table.items()]
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2:
+        one, two = tests
+        return lambda value: one(value) and two(value)
     return lambda value: all(test(value) for test in tests)

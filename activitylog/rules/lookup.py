@@ -42,6 +42,21 @@ def _bound(event_dict: EventDict, key: str, value: Any) -> Any:
     return value
 
 
+def found(event_dict: EventDict, names: tuple[str, ...]) -> Any:
+    """What the event says under the first of these names that says anything, its ``request`` included."""
+    bound = current()
+    requested = "request" in event_dict or "request" in bound
+    for name in names:
+        value = event_dict.get(name)
+        if value is None and name in bound:
+            value = _bound(event_dict, name, bound[name])
+        if value is None and requested:
+            value = _requested(event_dict, name)
+        if value is not None:
+            return value
+    return None
+
+
 def _requested(event_dict: EventDict, key: str) -> Any:
     """What the mapping ``request``, given or bound, says under a key."""
     request = given(event_dict, "request")
@@ -53,22 +68,13 @@ def _requested(event_dict: EventDict, key: str) -> Any:
         return None
 
 
-def found(event_dict: EventDict, names: tuple[str, ...]) -> Any:
-    """What the event says under the first of these names that says anything."""
-    for name in names:
-        value = given(event_dict, name)
-        if value is None:
-            value = _requested(event_dict, name)
-        if value is not None:
-            return value
-    return None
-
-
 def plain(value: Any) -> Any:
     """A value as it will be stored: text, number, boolean, bytes, list, dict or None."""
     kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
+    if kind is str or kind is int or kind is bool or value is None:
         return value
+    if kind is float:
+        return value if value - value == 0.0 else None
     try:
         values = {"value": value}
         sanitize(values)

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from activitylog.exceptions import ConfigurationError, shown
@@ -83,7 +84,7 @@ def _called(item: Any, index: int, place: Place | None) -> str:
     """A rule in a message: its number, its name where it has one, and its place."""
     name = item.get("name") if type(item) is dict else item.name if isinstance(item, Rule) else None
     called = f"rule {index + 1}"
-    if isinstance(name, str) and name:
+    if isinstance(name, str) and name and name != called:
         called += f" ({shown(name)})"
     return f"{called} at {place(index)}" if place is not None else called
 
@@ -110,12 +111,14 @@ def _checked(item: Any) -> Rule:
 
 
 def _shortest(match: Any) -> Any:
-    """One form for all that say no more than globs: a rule that means the same is equal."""
+    """One form for globs, however they are written: rules that mean the same are equal."""
     globs = event_globs(match)
-    only_globs = isinstance(match, tuple) or (isinstance(match, Mapping) and tuple(match) == ("event",))
-    if not only_globs:
-        return match
-    return globs[0] if len(globs) == 1 else globs
+    short = globs[0] if len(globs) == 1 else globs
+    if isinstance(match, tuple) or (isinstance(match, Mapping) and tuple(match) == ("event",)):
+        return short
+    if isinstance(match, Mapping) and globs:
+        return MappingProxyType({**match, "event": short})
+    return match
 
 
 def _table(item: Any) -> Mapping[Any, Any]:

@@ -21,6 +21,7 @@ from typing import Any, Final
 from opentelemetry.trace import get_current_span
 from structlog.typing import EventDict
 
+from activitylog.context import current
 from activitylog.entities import Entity, is_user_entity, reference
 from activitylog.event import ATTRIBUTE_OF_KEY, FIELDS, MAX_EVENT_NAME_LENGTH, OUTCOMES
 from activitylog.rules.lookup import found, given, plain, text
@@ -51,20 +52,23 @@ _KEY_OF_ATTRIBUTE: Final = {field.attribute: field.key for field in FIELDS if fi
 
 def name_of(event_dict: EventDict) -> str | None:
     """The event's name as far as it is kept; None when it is no text."""
-    name: Any = event_dict.get("event")
-    if type(name) is not str:
-        # The class and not isinstance(): a lazy proxy outside its request raises when it is asked for its own.
-        kind = type(name)
-        if issubclass(kind, enum.Enum):
-            name = name.value
-        if not issubclass(type(name), str):
-            return None
-        name = str.__str__(name)
-    return name if len(name) <= MAX_EVENT_NAME_LENGTH else name[:MAX_EVENT_NAME_LENGTH]
+    given_name: Any = event_dict.get("event")
+    if type(given_name) is str:
+        return given_name[:MAX_EVENT_NAME_LENGTH]
+    # The class and not isinstance(): a lazy proxy outside its request raises when it is asked for its own.
+    if issubclass(type(given_name), enum.Enum):
+        given_name = given_name.value
+    if not issubclass(type(given_name), str):
+        return None
+    return str.__str__(given_name)[:MAX_EVENT_NAME_LENGTH]
 
 
 def outcome_of(method_name: str, event_dict: EventDict) -> str:
     """The outcome that the record will have, ``success`` included."""
+    if method_name != "exception" and not _has_outcome(event_dict):
+        bound = current()
+        if not bound or not _has_outcome(bound):
+            return "success"
     outcome = given(event_dict, "outcome")
     if outcome is None:
         if _is_error(method_name, event_dict):
@@ -77,6 +81,11 @@ def outcome_of(method_name: str, event_dict: EventDict) -> str:
         if outcome in OUTCOMES:
             return str(outcome)
     return "unknown"
+
+
+def _has_outcome(values: Mapping[str, Any]) -> bool:
+    """Whether there is anything that an outcome may come from; most events are plain successes."""
+    return "outcome" in values or "error" in values or "exc_info" in values or "activity.outcome" in values
 
 
 def _is_error(method_name: str, event_dict: EventDict) -> bool:
@@ -111,22 +120,24 @@ def severity_of(method_name: str, event_dict: EventDict) -> int:
 
 def tenant_of(event_dict: EventDict) -> str:
     """The tenant's id, at most 256 characters; empty without one."""
-    tenant = given(event_dict, "tenant")
+    tenant = event_dict.get("tenant")
+    if tenant is None:
+        tenant = given(event_dict, "tenant")
     if type(tenant) is str:
         return tenant[:MAX_TENANT_LENGTH]
-    if tenant is None:
-        return (text(found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
-    try:
-        return reference(tenant).id[:MAX_TENANT_LENGTH]
-    except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
-        return ""
+    if tenant is not None:
+        try:
+            return reference(tenant).id[:MAX_TENANT_LENGTH]
+        except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
+            return (text(found(event_dict, _TENANT[1:])) or "")[:MAX_TENANT_LENGTH]
+    return (text(found(event_dict, _TENANT)) or "")[:MAX_TENANT_LENGTH]
 
 
 _TENANT: Final = ("tenant", "activity.tenant.id")
 
 
 def _entity(event_dict: EventDict, role: str) -> Entity | None:
-    """Who or what has the role; None for nobody, and for what cannot be read."""
+    """Who or what has the role, by keyword or else by attributes; None for nobody."""
     value = given(event_dict, role)
     if value is None:
         return _entity_of_attributes(event_dict, role)
@@ -136,7 +147,7 @@ def _entity(event_dict: EventDict, role: str) -> Entity | None:
             return Entity("user", entity.id, entity.name)
         return entity
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; name_entities flags it
-        return None
+        return _entity_of_attributes(event_dict, role)
 
 
 def _entity_of_attributes(event_dict: EventDict, role: str) -> Entity | None:
@@ -174,6 +185,19 @@ def normal_actor(text: str) -> str:
     """An actor as a rule names it, in the form in which actors are read: ``42`` is ``user:42``."""
     entity = reference(text)
     return f"user:{entity.id}" if is_user_entity(entity, text) else text
+
+
+def _actor(_method_name: str, event_dict: EventDict) -> str | None:
+    """The actor as ``type:id``; without detours for the text ``user:42``."""
+    value = given(event_dict, "actor")
+    if type(value) is str and value.startswith("user:") and len(value) > len("user:") and value[5:7] != "//":
+        return value
+    entity = _entity(event_dict, "actor")
+    return None if entity is None else text_of(entity)
+
+
+def _tenant(_method_name: str, event_dict: EventDict) -> str | None:
+    return tenant_of(event_dict) or None
 
 
 def _entity_reader(role: str, part: str = "") -> Reader:
@@ -243,7 +267,7 @@ def _count(_method_name: str, event_dict: EventDict) -> Any:
 def _trace(event_dict: EventDict) -> str | None:
     """The trace id, 32 hexadecimal digits, of the event or of the active span."""
     try:
-        if any(given(event_dict, key) is not None for key in ("trace_id", "span_id", "trace_flags")):
+        if _has_trace(event_dict) or _has_trace(current()):
             trace_id = given(event_dict, "trace_id")
             trace_id = int(trace_id, 16) if isinstance(trace_id, str) else trace_id
         else:
@@ -251,6 +275,10 @@ def _trace(event_dict: EventDict) -> str | None:
         return f"{trace_id:032x}" if isinstance(trace_id, int) and 0 < trace_id < 1 << 128 else None
     except Exception:  # noqa: BLE001 - no hexadecimal number, or a tracer of the application's that fails
         return None
+
+
+def _has_trace(values: Mapping[str, Any]) -> bool:
+    return "trace_id" in values or "span_id" in values or "trace_flags" in values
 
 
 # The readers by key.
@@ -280,10 +308,11 @@ def _entity_readers() -> Iterator[tuple[str, Reader]]:
 #: Readers whose answer is text or None, by attribute (entities also by keyword).
 _TEXTS: Final[Mapping[str, Reader]] = {
     **dict(_entity_readers()),
+    "actor": _actor,
     "event": lambda _method_name, event_dict: name_of(event_dict),
     "user.id": _user,
     "activity.actor.on_behalf_of": _on_behalf_of,
-    "activity.tenant.id": lambda _method_name, event_dict: tenant_of(event_dict) or None,
+    "activity.tenant.id": _tenant,
     "activity.outcome": outcome_of,
     "session.id": _text_reader("session", "session.id"),
     "activity.request.id": _text_reader("request_id", "activity.request.id"),

@@ -127,6 +127,15 @@ class Second:
         return found
 
 
+def _number(second: Second, counts: dict[int, int], randomness: int) -> int:
+    """The number of this event in its unit, from 1."""
+    count = counts.get(randomness)
+    if count is None:
+        return second.counts.first(counts, randomness)
+    counts[randomness] = count = count + 1
+    return count
+
+
 class Budget:
     """
     ``max_per_second`` of one rule.
@@ -176,7 +185,7 @@ class Budget:
     def decide(self, key: str, randomness: int, prior: Prior) -> Verdict | Ticket:
         """A ticket for an event that may be kept, else why not."""
         given_up: list[Ticket] = []
-        payloads: list[Any] = []
+        payloads: list[Any] | None = None
         with self.lock:
             if self.busy:
                 return self._reentrant
@@ -193,8 +202,9 @@ class Budget:
                     payloads = [payload for lost in given_up if (payload := lost.give_up()) is not None]
             finally:
                 self.busy = False
-        for payload in payloads:
-            self.settle_one(payload, self.lost)
+        if payloads is not None:
+            for payload in payloads:
+                self.settle_one(payload, self.lost)
         if len(self._waiting) > MAX_WAITING_SECONDS:
             self._release_oldest()
         return self.lost if ticket is None else ticket
@@ -207,7 +217,7 @@ class Budget:
         if stratum is None:
             key, stratum = self._new_stratum(second, key)
         if isinstance(stratum, UnitReservoir):
-            if not prior.by or second.counts.next(key, randomness) <= stratum.head:
+            if not prior.by or _number(second, stratum.counts, randomness) <= stratum.head:
                 if not stratum.admits(randomness, given_up):
                     return None
                 ticket = Ticket(self, second, stratum, prior)
@@ -216,8 +226,6 @@ class Budget:
             if stratum.tail.seen < stratum.tail.places:
                 stratum.make_room_for_tail(given_up)
             return self._draw_event(second, stratum.tail, self._draw(), prior, given_up)
-        if prior.by:
-            randomness = self._draw()  # events that share their R are no simple random sample
         return self._draw_event(second, stratum, randomness, prior, given_up)
 
     def _draw_event(
@@ -301,11 +309,13 @@ class Budget:
                 self._releasing.release()
 
     def _release_next(self) -> None:
-        with suppress(IndexError):
-            second = self._waiting[0]
-            for ticket in second.tickets():
-                if ticket.release():
-                    second.held -= 1
+        if not self._waiting:
+            return
+        second = self._waiting[0]
+        for ticket in second.tickets():
+            if ticket.release():
+                second.held -= 1
+        with suppress(ValueError):  # a signal handler or settle has come in here meanwhile, and finished it
             self._waiting.remove(second)
 
     def settle_one(self, payload: Any, verdict: Verdict) -> None:

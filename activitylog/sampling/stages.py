@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from activitylog.context import current
 from activitylog.rules import Rule
 from activitylog.rules.reading import outcome_of, unit_reader
 from activitylog.sampling.budget import Budget, Clock, Settle, Ticket
@@ -95,24 +94,7 @@ def _unless_kept(rule: Rule, verdicts: Verdicts, verdict: Verdict) -> Decide:
     keep, kept = _kept_outcomes(rule), verdicts.kept
     if not keep:
         return _always(verdict)
-    return lambda method_name, event_dict: kept if outcome(method_name, event_dict) in keep else verdict
-
-
-_SAY_OUTCOME: Final = frozenset({"outcome", "activity.outcome", "error", "exc_info"})
-
-
-def outcome(method_name: str, event_dict: EventDict) -> str:
-    """The outcome of the event; most say nothing about it, which is seen in a fifth of the time."""
-    if (
-        "outcome" in event_dict
-        or "error" in event_dict
-        or "exc_info" in event_dict
-        or "activity.outcome" in event_dict
-        or method_name == "exception"
-    ):
-        return outcome_of(method_name, event_dict)
-    bound = current()
-    return "success" if not bound or _SAY_OUTCOME.isdisjoint(bound) else outcome_of(method_name, event_dict)
+    return lambda method_name, event_dict: kept if outcome_of(method_name, event_dict) in keep else verdict
 
 
 def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surroundings) -> Decide:
@@ -126,7 +108,7 @@ def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surround
     draw = surroundings.generator.getrandbits
 
     def by_event(method_name: str, event_dict: EventDict) -> Verdict:
-        if outcome(method_name, event_dict) in keep:
+        if outcome_of(method_name, event_dict) in keep:
             return kept
         return single if draw(BITS) >= threshold else dropped
 
@@ -136,7 +118,7 @@ def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surround
     whole = verdicts.kept_as(weight, threshold=encode_threshold(threshold), by=rule.by)
 
     def by_unit(method_name: str, event_dict: EventDict) -> Verdict:
-        if outcome(method_name, event_dict) in keep:
+        if outcome_of(method_name, event_dict) in keep:
             return kept
         randomness = randomness_of(event_dict)
         if randomness is None:
@@ -144,6 +126,9 @@ def _sample(rule: Rule, share: float, verdicts: Verdicts, surroundings: Surround
         return whole if randomness >= threshold else dropped
 
     return by_unit
+
+
+_MAX_KNOWN: Final = 4_096
 
 
 class Thinning:
@@ -169,6 +154,8 @@ class Thinning:
         self._draw = partial(surroundings.generator.getrandbits, BITS)
         self._budget_key = None if rule.per is None else unit_reader(rule.per)
         self.budget = self._make_budget(rule, surroundings)
+        self._priors = {by: Prior(1.0, self._threshold, by) for by in ("", self._by)}
+        self._known: dict[tuple[int, str], Verdict] = {}
 
     @staticmethod
     def _target_rates(rule: Rule, surroundings: Surroundings) -> TargetRates | None:
@@ -181,8 +168,7 @@ class Thinning:
             return None
         return Budget(
             rule.max_per_second,
-            # A budget of one event has no room for units.
-            whole_units=rule.by != "event" and rule.max_per_second > 1,
+            whole_units=rule.by != "event",
             consistent=self._rates is None,
             threshold=self._threshold,
             verdicts=self._verdicts,
@@ -193,29 +179,56 @@ class Thinning:
 
     def decide(self, method_name: str, event_dict: EventDict) -> Verdict | Ticket:
         """The verdict, or a ticket of the budget."""
-        said = outcome(method_name, event_dict)
-        if said in self._keep or (self._first is not None and self._first.takes(event_dict, said)):
+        outcome = outcome_of(method_name, event_dict)
+        if outcome in self._keep or (self._first is not None and self._first.takes(event_dict, outcome)):
             return self._verdicts.kept
-        threshold = self._threshold
-        if self._rates is not None:
-            threshold = self._rates.threshold(self._rate_key(event_dict) or "")
-        randomness, by, earlier = self._randomness(event_dict), self._by, 0
+        threshold, rates = self._threshold, self._rates
+        if rates is not None:
+            threshold = rates.threshold(self._rate_key(event_dict) or "")
+        randomness, by = self._randomness(event_dict), self._by
         if randomness is None:
             randomness, by = self._draw(), ""
         elif by == "trace" and THRESHOLD in event_dict:
             earlier = self._earlier_threshold(event_dict, randomness)
-            threshold = max(threshold, earlier)
+            if earlier:
+                return self._decide_again(event_dict, randomness, earlier, max(threshold, earlier))
         if randomness < threshold:
             return self._dropped
-        paid = weight_of(earlier)
         if self.budget is None:
-            th = encode_threshold(threshold) if by else ""
-            return self._verdicts.kept_as(weight_of(threshold) / paid, threshold=th, by=by)
-        key = "" if self._budget_key is None else self._budget_key(event_dict) or ""
-        if self._rates is None:
-            return self.budget.decide(key, randomness, Prior(1 / paid, threshold, by))
+            return self._known.get((threshold, by)) or self._kept_at(threshold, by)
+        if rates is None:
+            return self.budget.decide(self._key(event_dict), randomness, self._priors[by])
         # Thresholds that differ within a unit would tie the size of its head to its own R.
-        return self.budget.decide(key, scrambled(randomness), Prior(weight_of(threshold) / paid, 0, by))
+        prior = Prior(weight_of(threshold), 0, by)
+        return self.budget.decide(self._key(event_dict), scrambled(randomness), prior)
+
+    def _decide_again(
+        self, event_dict: EventDict, randomness: int, earlier: int, threshold: int
+    ) -> Verdict | Ticket:
+        """For an event that an earlier stage has let through: it stands for what that one did not count yet."""
+        if randomness < threshold:
+            return self._dropped
+        paid = 1 / weight_of(earlier)
+        if self.budget is None:
+            th = encode_threshold(threshold)
+            return self._verdicts.kept_as(weight_of(threshold) * paid, threshold=th, by=self._by)
+        if self._rates is None:
+            return self.budget.decide(self._key(event_dict), randomness, Prior(paid, threshold, self._by))
+        prior = Prior(weight_of(threshold) * paid, 0, self._by)
+        return self.budget.decide(self._key(event_dict), scrambled(randomness), prior)
+
+    def _key(self, event_dict: EventDict) -> str:
+        """The key of the budget."""
+        return "" if self._budget_key is None else self._budget_key(event_dict) or ""
+
+    def _kept_at(self, threshold: int, by: str) -> Verdict:
+        """The verdict for what was kept at a threshold, remembered: there are as many as keys of the rates."""
+        th = encode_threshold(threshold) if by else ""
+        verdict = self._verdicts.kept_as(weight_of(threshold), threshold=th, by=by)
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[threshold, by] = verdict
+        return verdict
 
     def _earlier_threshold(self, event_dict: EventDict, randomness: int) -> int:
         """

@@ -46,29 +46,25 @@ class Place(Protocol):
 
 
 class UnitCounts:
-    """How many events of each unit a second has seen, bounded in memory."""
+    """How many events of each unit have arrived, bounded in memory over all keys of a second."""
 
-    __slots__ = ("_counts", "_shared")
+    __slots__ = ("_shared", "units")
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, int], int] = {}
+        self.units = 0
         self._shared: array[int] | None = None
 
-    def next(self, key: str, randomness: int) -> int:
-        """The number of this event in its unit and key, from 1."""
-        counts, unit = self._counts, (key, randomness)
-        count = counts.get(unit)
-        if count is None and len(counts) >= MAX_COUNTED_UNITS:
-            return self._next_shared(key, randomness)
-        counts[unit] = count = 1 if count is None else count + 1
-        return count
-
-    def _next_shared(self, key: str, randomness: int) -> int:
+    def first(self, counts: dict[int, int], randomness: int) -> int:
+        """The number of an event whose unit is not among the counts of its key yet: 1, while there is room."""
+        if self.units < MAX_COUNTED_UNITS:
+            self.units += 1
+            counts[randomness] = 1
+            return 1
         # By the last bits of R, which say next to nothing about how large it is: sharing a counter moves events
         # from heads to the stratum of their own sooner, but never by the luck of the draw.
         if self._shared is None:
             self._shared = array("Q", bytes(8 * _SHARED_COUNTERS))
-        index = (randomness ^ hash(key)) % _SHARED_COUNTERS
+        index = randomness % _SHARED_COUNTERS
         self._shared[index] += 1
         return self._shared[index]
 
@@ -123,11 +119,12 @@ class UnitReservoir:
         threshold: what the units had to reach before they are offered.
     """
 
-    __slots__ = ("_heap", "_live", "_room", "_size", "_threshold", "head", "tail")
+    __slots__ = ("_heap", "_live", "_room", "_size", "_threshold", "counts", "head", "tail")
 
     def __init__(self, budget: int, threshold: int) -> None:
         self.head = max(1, budget // 20)
         self.tail = EventReservoir(max(1, budget // 10))
+        self.counts: dict[int, int] = {}
         self._room = budget
         self._size = 0
         self._threshold = threshold

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
@@ -35,6 +36,7 @@ from activitylog.server.response import (
     summary,
 )
 from activitylog.server.session import Sessions
+from activitylog.visible import visible_lines
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -77,7 +79,7 @@ class Application:
             response = self._error(error, encoding, native)
         except Exception as error:  # noqa: BLE001 - the client gets an answer, the log the traceback
             resources.close()
-            _log.exception("A request failed in the server itself")
+            _log.error("A request failed in the server itself\n%s", visible_lines(traceback.format_exc()))
             response = self._error(ServerError(1002, type(error).__name__), encoding, native)
         start_response(f"{response.status} {REASONS[response.status]}", [*response.headers, *_FOR_BROWSERS])
         return Body([] if environ["REQUEST_METHOD"] == "HEAD" else response.body, resources)

@@ -13,7 +13,7 @@ from activitylog.store.filling import backfill
 from activitylog.store.migrations import Migration, migrations, pending
 from activitylog.store.plan import Step, apply, create_database, fill_rollup, fill_small_rollup, plan
 from activitylog.store.rollups import Missing, missing
-from activitylog.store.schema import check, check_writable, diff, show
+from activitylog.store.schema import check, check_countable, check_writable, diff, show
 
 __all__ = [
     "EVENTS_TABLE",
@@ -25,6 +25,7 @@ __all__ = [
     "apply",
     "backfill",
     "check",
+    "check_countable",
     "check_unlocked",
     "check_writable",
     "column_mapping",

@@ -15,6 +15,8 @@ from activitylog.event import FIELDS, Field
 EVENTS_TABLE: Final = "activity_events"
 #: Where an unmodified Collector inserts; the view behind it fills :data:`EVENTS_TABLE`.
 INGEST_TABLE: Final = "activity_events_ingest"
+#: The view that takes the exact counters out of :data:`INGEST_TABLE`.
+COUNTERS_VIEW: Final = "activity_counters_mv"
 
 #: Marks in ``BodyTemplate`` and the column whose text each stands for, in the order of replacement.
 BODY_MARKS: Final = {"\x01": "ActorId", "\x02": "ObjectId"}

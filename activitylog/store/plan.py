@@ -52,6 +52,7 @@ from activitylog.store.rendering import partition_by, statements
 from activitylog.store.rollups import Missing
 from activitylog.store.snapshot import Snapshot
 from activitylog.store_settings import StoreSettings
+from activitylog.visible import visible
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -84,7 +85,10 @@ def fill_rollup(client: Client, view: Definition, *, patience: Patience | None =
     if making:
         patience = replace(patience, wanted=lambda: making[0] in pending(client))
     for day in backfill(client, targets=[view.target], left=_log_left, patience=patience):
-        _log.warning("activitylog: %s, since others insert into that day. Run: activitylog schema backfill", day)
+        _log.warning(
+            "activitylog: %s, since others insert into that day. Run: activitylog schema backfill",
+            visible(str(day)),
+        )
 
 
 def fill_small_rollup(client: Client, view: Definition) -> None:
@@ -113,12 +117,13 @@ def fill_small_rollup(client: Client, view: Definition) -> None:
 
 
 def _log_waiting(claim: Claim) -> None:
-    _log.info("activitylog: waiting: roll-ups are being repaired by %s", claim)
+    _log.info("activitylog: waiting: roll-ups are being repaired by %s", visible(str(claim)))
 
 
 def _log_left(day: Missing) -> None:
     _log.warning(
-        "activitylog: %s, perhaps some of them twice: its repair was cut off, and rows have left it since", day
+        "activitylog: %s, perhaps some of them twice: its repair was cut off, and rows have left it since",
+        visible(str(day)),
     )
 
 

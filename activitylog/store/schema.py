@@ -7,10 +7,10 @@ Only system tables are read. Further columns, indexes and tables of the owner's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from activitylog.exceptions import SchemaError
-from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.columns import COUNTERS_VIEW, EVENTS_TABLE, INGEST_TABLE
 from activitylog.store.definitions import changed_object, definitions
 from activitylog.store.differences import Difference, definition_differences, rendered, setting_differences
 from activitylog.store.migrations import migrations, pending
@@ -95,16 +95,34 @@ def check_writable(client: Client) -> None:
     Raises:
         SchemaError: there is none; says which command makes it.
     """
+    _check_exists(client, "table", EVENTS_TABLE)
+
+
+def check_countable(client: Client) -> None:
+    """
+    As :func:`check_writable`, for exact counters: the landing table, and the view that takes them out of it.
+
+    Without the view the landing table would take them and keep nothing.
+
+    Raises:
+        SchemaError: one of them is not there; says which command makes it.
+    """
+    _check_exists(client, "table", INGEST_TABLE)
+    _check_exists(client, "view", COUNTERS_VIEW)
+
+
+def _check_exists(client: Client, kind: Literal["table", "view"], name: str) -> None:
+    """Who may not ask for it finds out by inserting."""
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     try:
-        exists = client.command(f"EXISTS TABLE {EVENTS_TABLE}")
+        exists = client.command(f"EXISTS {kind.upper()} {name}")
     except DatabaseError as error:
         if error.code == _ACCESS_DENIED:
-            return  # who may not ask finds out by inserting
+            return
         raise
     if not int(str(exists)):
         raise SchemaError(
-            f"There is no table {EVENTS_TABLE} in the database {client.database or 'default'!r}.",
+            f"There is no {kind} {name} in the database {client.database or 'default'!r}.",
             hint="Run: activitylog schema apply --url URL.",
         )

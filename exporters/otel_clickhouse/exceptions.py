@@ -13,6 +13,8 @@ No message holds a password.
 
 from __future__ import annotations
 
+from otel_clickhouse.printable import printable
+
 
 class ExporterError(Exception):
     """
@@ -29,7 +31,8 @@ class ExporterError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}" if self.hint else self.message
+        # A server's words are in it, and tracebacks go to terminals.
+        return printable(f"{self.message} {self.hint}" if self.hint else self.message)
 
 
 class ConfigurationError(ExporterError, ValueError):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from otel_clickhouse.printable import printable
 from otel_clickhouse.reentrancy import LOGGER_NAME
 
 _SECONDS_BETWEEN_LINES: Final = 60.0
@@ -57,4 +58,4 @@ class Losses:
         if unwritten:
             line += " (%d similar lines left out)"
             args = (*args, unwritten)
-        _log.warning(line, *args)
+        _log.warning(line, *(arg if isinstance(arg, int) else printable(str(arg)) for arg in args))

@@ -11,6 +11,7 @@ import structlog
 
 import activitylog
 from activitylog.processors import (
+    Redact,
     Sanitize,
     add_timestamp,
     merge_context,
@@ -18,6 +19,7 @@ from activitylog.processors import (
     name_entities,
     name_error,
 )
+from activitylog.redaction import RedactionSettings, Redactor
 from tests.strategies import HostileMapping
 
 
@@ -300,6 +302,38 @@ class TestSanitize:
         result = run(Sanitize(), event="a.b", **{f"key_{n}": float("nan") for n in range(40)})
         assert len(result["activity.sanitized"]) == 17
         assert result["activity.sanitized"][-1] == "+24"
+
+
+class TestRedact:
+    def test_alone_in_somebody_elses_chain(self) -> None:
+        """Without any other processor of ours: secrets in what the renderer would write are gone."""
+        lines: list[Any] = []
+
+        class Sink:
+            def msg(self, line: Any) -> None:
+                lines.append(line)
+
+            info = msg
+
+        thing = object()
+        form = {"password": "open sesame", "names": ("ada", b"redis://:open-sesame@h")}
+        log = structlog.wrap_logger(
+            Sink(),
+            processors=[structlog.processors.add_log_level, Redact(), structlog.processors.KeyValueRenderer()],
+            wrapper_class=structlog.BoundLogger,
+        )
+        log.info("User logged in with token=open-sesame", form=form, thing=thing, n=1, cookies={"a": "b"})
+        assert lines == [
+            "form={'password': '[redacted]', 'names': ('ada', b'redis://:[redacted]@h')} "
+            f"thing={thing!r} n=1 cookies='[redacted]' event='User logged in with token=[redacted]' level='info' "
+            "activity.redacted=['form.password:key', 'form.names:url_password', 'cookies:key', 'event:assignment']"
+        ]
+        assert form["password"] == "open sesame"
+
+    def test_one_redactor_for_several_stages(self) -> None:
+        """It takes settings or a redactor."""
+        redactor = Redactor(RedactionSettings(mask=("salary",)))
+        assert run(Redact(redactor), salary=1)["salary"] == run(Redact(redactor.settings), salary=1)["salary"]
 
 
 def test_they_work_in_somebody_elses_chain() -> None:

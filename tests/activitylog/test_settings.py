@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from activitylog.exceptions import ConfigurationError
+from activitylog.rules import Rule
 from activitylog.settings import Settings, load_settings
 
 
@@ -203,28 +204,6 @@ class TestServiceName:
         """It is checked as the setting is."""
         with pytest.raises(ConfigurationError, match=r"service_name in configure\(\): expected a text"):
             load(tmp_path, {"resource_attributes": {"service.name": " "}})
-
-
-class TestRules:
-    """``rules`` and ``rules_file`` are two forms of the same fact."""
-
-    def test_rules_in_code_replace_a_rules_file_of_the_settings(self, tmp_path: Path) -> None:
-        """None at all, too: that is how an import is kept from being sampled."""
-        (tmp_path / "activitylog.toml").write_text('rules_file = "rules.toml"\n')
-        settings = load(tmp_path, {"rules": []}, ACTIVITYLOG_RULES_FILE=str(tmp_path / "other.toml"))
-        assert (settings.rules, settings.rules_file) == ((), None)
-
-    def test_a_rules_file_in_a_variable_replaces_the_rules_of_the_settings(self, tmp_path: Path) -> None:
-        """The higher place wins, whichever of the two forms it uses."""
-        (tmp_path / "activitylog.toml").write_text('[[rules]]\nmatch = "a.*"\ndrop = true\n')
-        settings = load(tmp_path, ACTIVITYLOG_RULES_FILE=str(tmp_path / "other.toml"))
-        assert (settings.rules, settings.rules_file) == ((), tmp_path / "other.toml")
-        assert len(load(tmp_path).rules) == 1
-
-    def test_both_in_one_place_are_an_error(self, tmp_path: Path) -> None:
-        """Nobody knows which was meant."""
-        with pytest.raises(ConfigurationError, match=r"There are rules and a rules_file in configure\(\)"):
-            load(tmp_path, {"rules": [], "rules_file": "rules.toml"})
 
 
 class TestBatchAndQueue:
@@ -446,3 +425,88 @@ def test_every_setting_can_be_set_by_name(tmp_path: Path) -> None:
     from activitylog.setting_values import READERS
 
     assert {field.name for field in dataclasses.fields(Settings)} == set(READERS)
+
+
+class TestRules:
+    RULE = '[[rules]]\nmatch = "a.*"\nsample = 0.5\n'
+
+    def test_from_a_file_and_from_code(self, tmp_path: Path) -> None:
+        """Tables and Rules, checked and equal; those of the code win."""
+        (tmp_path / "activitylog.toml").write_text(self.RULE)
+        settings = load(tmp_path)
+        assert settings.rules == load(tmp_path / "none", {"rules": [Rule(match="a.*", sample=0.5)]}).rules
+        assert settings == load(tmp_path)
+        assert load(tmp_path, {"rules": []}).rules == ()
+
+    def test_a_wrong_rule_is_named_with_its_line(self, tmp_path: Path) -> None:
+        """Of the settings file; in code with its number."""
+        (tmp_path / "pyproject.toml").write_text(
+            '[project]\nname = "x"\n\n[[tool.activitylog.rules]]\nmatch = "a"\nsampel = 1\n'
+        )
+        with pytest.raises(
+            ConfigurationError, match=r"rule 1 at line 4 of .*pyproject\.toml: there is no key"
+        ) as e:
+            load(tmp_path)
+        assert e.value.hint == "Did you mean 'sample'?"
+        (tmp_path / "pyproject.toml").unlink()
+        with pytest.raises(ConfigurationError, match=r"rules in configure\(\): rule 1: match is missing"):
+            load(tmp_path, {"rules": [{"drop": True}]})
+
+    def test_not_from_a_variable(self, tmp_path: Path) -> None:
+        """It has no room for tables, but may name a file of them."""
+        with pytest.raises(ConfigurationError, match=r"the variable ACTIVITYLOG_RULES.*ACTIVITYLOG_RULES_FILE"):
+            load(tmp_path, ACTIVITYLOG_RULES="[]")
+
+    def test_a_file_of_rules_is_found_from_where_it_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Beside the settings file, else from the working directory."""
+        (tmp_path / "activitylog.toml").write_text('rules_file = "conf/rules.toml"\n')
+        (tmp_path / "below").mkdir()
+        assert load(tmp_path / "below").rules_file == tmp_path / "conf" / "rules.toml"
+        monkeypatch.chdir(tmp_path / "below")
+        assert load(tmp_path, ACTIVITYLOG_RULES_FILE="r.toml").rules_file == tmp_path / "below" / "r.toml"
+        assert load(tmp_path, {"rules_file": Path("/etc/r.toml")}).rules_file == Path("/etc/r.toml")
+
+    def test_rules_in_code_replace_a_rules_file_of_the_settings(self, tmp_path: Path) -> None:
+        """None at all, too: that is how an import is kept from being sampled."""
+        (tmp_path / "activitylog.toml").write_text('rules_file = "rules.toml"\n')
+        settings = load(tmp_path, {"rules": []}, ACTIVITYLOG_RULES_FILE=str(tmp_path / "other.toml"))
+        assert (settings.rules, settings.rules_file) == ((), None)
+
+    def test_a_rules_file_in_a_variable_replaces_the_rules_of_the_settings(self, tmp_path: Path) -> None:
+        """The higher place wins, whichever of the two forms it uses."""
+        (tmp_path / "activitylog.toml").write_text('[[rules]]\nmatch = "a.*"\ndrop = true\n')
+        settings = load(tmp_path, ACTIVITYLOG_RULES_FILE=str(tmp_path / "other.toml"))
+        assert (settings.rules, settings.rules_file) == ((), tmp_path / "other.toml")
+        assert len(load(tmp_path).rules) == 1
+
+    def test_both_in_one_place_are_an_error(self, tmp_path: Path) -> None:
+        """Nobody knows which was meant."""
+        with pytest.raises(ConfigurationError, match=r"There are rules and a rules_file in configure\(\)"):
+            load(tmp_path, {"rules": [], "rules_file": "rules.toml"})
+
+    @pytest.mark.parametrize("given", ["", "  ", 5, "a\0b"])
+    def test_a_path_that_is_none(self, tmp_path: Path, given: Any) -> None:
+        """Is refused at once."""
+        with pytest.raises(ConfigurationError, match="expected the path of a file"):
+            load(tmp_path, {"rules_file": given})
+
+    def test_a_sampling_key_is_shown_nowhere(self, tmp_path: Path) -> None:
+        """Neither by repr nor by the error about a short one."""
+        key = "correct horse battery staple"
+        settings = load(tmp_path, ACTIVITYLOG_SAMPLING_KEY=key)
+        assert settings.sampling_key == key
+        assert key not in repr(settings)
+        assert settings != load(tmp_path)
+        short = key[:7]
+        with pytest.raises(ConfigurationError, match="16 to 1,024 characters") as caught:
+            load(tmp_path, {"sampling_key": short})
+        assert short not in "".join(traceback.format_exception(caught.value))
+
+    def test_defaults(self, tmp_path: Path) -> None:
+        """No rules, a file looked at every five seconds, counters where there are rules."""
+        settings = load(tmp_path)
+        assert (settings.rules, settings.rules_file, settings.rules_reload_seconds) == ((), None, 5.0)
+        assert (settings.dry_run, settings.counters, settings.sampling_key) == (False, None, None)
+        assert load(tmp_path, ACTIVITYLOG_COUNTERS="off", ACTIVITYLOG_DRY_RUN="1").counters is False

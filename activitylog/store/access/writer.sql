@@ -1,4 +1,5 @@
--- May insert, and nothing else: the direct exporter into activity_events, a Collector into activity_events_ingest.
+-- May insert, and nothing else: the direct exporter into activity_events, a Collector into activity_events_ingest, and
+-- exact counters there by either way.
 -- INSERT brings SHOW TABLES and SHOW COLUMNS on the same table, which is all that the drivers ask besides.
 CREATE ROLE IF NOT EXISTS $writer$on_cluster;
 GRANT$on_cluster INSERT ON $database.activity_events TO $writer;

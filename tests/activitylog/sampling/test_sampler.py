@@ -18,7 +18,7 @@ def sampler(*rules: dict[str, Any], **options: Any) -> Sampler:
     return Sampler(compile_rules([{"match": "*", **rule} for rule in rules]), key=b"key", **options)
 
 
-def decide(of: Sampler, method: str = "info", **values: Any) -> tuple[Verdict | Ticket, dict[str, Any]]:
+def decide(of: Sampler, method: str = "info", /, **values: Any) -> tuple[Verdict | Ticket, dict[str, Any]]:
     """The decision about one event, and the event dict after it."""
     event_dict = {"event": "page.viewed", **values}
     return of.decide(method, event_dict), event_dict
@@ -75,7 +75,7 @@ class TestDecide:
         """Unless a rule says so in words."""
         of = sampler(rule)
         for _ in range(5):
-            verdict, event_dict = decide(of, method, session="s", **values)
+            verdict, _ = decide(of, method, session="s", **values)
             assert isinstance(verdict, Verdict)
             assert (verdict.reason, verdict.weight, verdict.rollup) == ("", 1.0, None)
 
@@ -112,8 +112,8 @@ class TestDecide:
 
     def test_weights_multiply_over_stages(self) -> None:
         """An event that stood for ten stands for twenty."""
-        of = sampler({"sample": 0.5})
-        marked = [event for verdict, event in (decide(of, **{"activity.sample.weight": 10}) for _ in range(50))]
+        of, incoming = sampler({"sample": 0.5}), {"activity.sample.weight": 10}
+        marked = [event for _, event in (decide(of, **incoming) for _ in range(50))]
         assert {event["activity.sample.weight"] for event in marked} == {10, 20.0}
 
     def test_whole_units_carry_the_threshold_and_the_unit(self) -> None:

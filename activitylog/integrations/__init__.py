@@ -1,0 +1,1 @@
+"""Where events come from other than ``emit``: one module for each framework, imported only by who uses it."""

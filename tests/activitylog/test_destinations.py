@@ -1,0 +1,180 @@
+"""What a ClickHouse URL becomes: where its records arrive, and what happens before the first one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+
+from activitylog import store
+from activitylog.destinations import _once, exporter_builder
+from activitylog.event import COUNTER_EVENT_NAME
+from activitylog.routing import CountersApart
+from activitylog.settings import Settings
+from activitylog.store import EVENTS_TABLE, INGEST_TABLE, column_mapping
+from activitylog.url import parse
+from otel_clickhouse import ClickHouseLogExporter, RetryableError
+from otel_clickhouse.client import Client, connect
+from otel_clickhouse.encoder import Columns
+from tests.otel_clickhouse.records import record
+
+SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
+MINUTE = datetime(2026, 3, 1, 10, 7, tzinfo=UTC)
+MINUTE_NS = int(MINUTE.timestamp()) * 1_000_000_000
+
+
+def counter(seq: int, **attributes: Any) -> ReadableLogRecord:
+    """A record as the pipeline emits it for one counter of one minute."""
+    named = {
+        "activity.counter.event": "page.viewed",
+        "activity.count": 19,
+        "activity.sample.rule": "pages",
+        "activity.producer": "00000000abc",
+        "activity.seq": seq,
+        "log.record.uid": f"00000000-0000-7000-8000-{seq:012x}",
+        **{f"activity.{key}": value for key, value in attributes.items()},
+    }
+    return record(named, event_name=COUNTER_EVENT_NAME, timestamp=MINUTE_NS)
+
+
+def event(seq: int) -> ReadableLogRecord:
+    """A kept event beside them."""
+    attributes = {"user.id": "7", "activity.sample.weight": 20.0, "activity.seq": seq}
+    return record(attributes, event_name="page.viewed", timestamp=MINUTE_NS)
+
+
+BATCH = [
+    event(1),
+    counter(2),
+    counter(3, **{"counter.reason": "sample", "tenant.id": "acme", "outcome": "denied"}),
+    event(4),
+]
+COUNTED = [
+    (MINUTE, "", "page.viewed", "success", "pages", "", 19, "shop", "00000000abc", 2),
+    (MINUTE, "acme", "page.viewed", "denied", "pages", "sample", 19, "shop", "00000000abc", 3),
+]
+
+
+def counted(client: Any) -> list[tuple[Any, ...]]:
+    """The rows of counters."""
+    rows = client.query("SELECT * FROM activity_counters ORDER BY Seq", tz_mode="aware").result_rows
+    return [tuple(row) for row in rows]
+
+
+def stored(client: Any) -> list[tuple[Any, ...]]:
+    """The rows of events, and what the roll-up says of them."""
+    sql = (
+        "SELECT EventName, ActorId, SampleWeight, Seq FROM activity_events ORDER BY Seq",
+        "SELECT EventName, sum(RowCount) FROM activity_events_hourly GROUP BY ALL",
+    )
+    return [tuple(row) for one in sql for row in client.query(one).result_rows]
+
+
+STORED = [("page.viewed", "7", 20.0, 1), ("page.viewed", "7", 20.0, 4), ("page.viewed", 2)]
+
+
+class LosesAnswers:
+    """A client whose inserts are done, and whose first answers do not arrive."""
+
+    def __init__(self, client: Client, lost: int) -> None:
+        self._client = client
+        self._lost = lost
+
+    def command(self, sql: str, settings: Mapping[str, Any] | None = None) -> Any:
+        return self._client.command(sql, settings)
+
+    def insert(self, table: str, columns: Columns, settings: Mapping[str, Any] | None = None) -> None:
+        self._client.insert(table, columns, settings)
+        self._lost -= 1
+        if self._lost >= 0:
+            raise RetryableError("the answer is lost")
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def losing_answers(url: str, lost: int) -> CountersApart:
+    """Both exporters of a store, into the engine, each of which loses so many answers."""
+
+    def client() -> Client:
+        return LosesAnswers(connect(url), lost)
+
+    return CountersApart(
+        events=ClickHouseLogExporter(url, table=EVENTS_TABLE, columns=column_mapping(), client=client),
+        counters=ClickHouseLogExporter(url, table=INGEST_TABLE, create_schema=False, client=client),
+    )
+
+
+def exported(
+    server_url: str, client: Any, batch: Sequence[ReadableLogRecord], **values: Any
+) -> tuple[LogRecordExportResult, dict[str, int]]:
+    """What it gives to export a batch to a database of the server as a process does, and what is lost."""
+    url = f"{server_url.rpartition('/')[0]}/{client.database}"
+    exporter: Any = exporter_builder(parse(url), Settings(**values))()
+    result = exporter.export(batch)
+    exporter.shutdown()
+    return result, dict(exporter.dropped())
+
+
+class TestCounters:
+    def test_counters_have_a_table_of_their_own(self, server_url: str, migrated_client: Any) -> None:
+        """Out of one batch events become events, typed, and counters become counters."""
+        assert exported(server_url, migrated_client, BATCH) == (SUCCESS, {})
+        assert (stored(migrated_client), counted(migrated_client)) == (STORED, COUNTED)
+
+    @pytest.mark.parametrize("lost", [1, 3])
+    def test_a_batch_that_is_sent_again_counts_once(self, chdb_url: str, migrated_client: Any, lost: int) -> None:
+        """The insert's token holds through the landing table, which stores nothing, and the view behind it."""
+        exporter = losing_answers(f"{chdb_url}?database={migrated_client.database}", lost)
+        assert exporter.export(BATCH) is SUCCESS
+        exporter.shutdown()
+        assert exporter.dropped() == {}
+        assert (stored(migrated_client), counted(migrated_client)) == (STORED, COUNTED)
+
+    def test_equal_batches_are_two(self, chdb_url: str, migrated_client: Any) -> None:
+        """Deduplication goes by the token of a batch, not by its content."""
+        exporter = losing_answers(f"{chdb_url}?database={migrated_client.database}", 1)
+        assert [exporter.export([counter(2)]), exporter.export([counter(2)])] == [SUCCESS, SUCCESS]
+        exporter.shutdown()
+        assert len(counted(migrated_client)) == 2
+
+
+class TestPreparation:
+    def test_the_schema_is_made_for_whichever_comes_first(self, server_url: str, chdb_client: Any) -> None:
+        """Also when the first batch has nothing but counters."""
+        assert exported(server_url, chdb_client, [counter(2)], create_schema=True) == (SUCCESS, {})
+        assert store.pending(chdb_client) == []
+        assert len(counted(chdb_client)) == 1
+
+    def test_counters_need_the_view_behind_the_landing_table(
+        self, server_url: str, migrated_client: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Without it the landing table would swallow them: they count as lost, and the log says what to run."""
+        migrated_client.command("DROP VIEW activity_counters_mv")
+        with caplog.at_level(logging.WARNING, "otel_clickhouse"):
+            found = exported(server_url, migrated_client, BATCH, retry_deadline_seconds=0.2)
+        assert found == (FAILURE, {"deadline": 2})
+        assert stored(migrated_client) == STORED
+        assert "no view activity_counters_mv in" in caplog.text
+        assert "activitylog schema apply" in caplog.text
+
+    def test_what_succeeded_is_not_done_again(self) -> None:
+        """Both exporters prepare the same store; what failed is tried again."""
+        calls: list[int] = []
+
+        def step(number: Any) -> None:
+            calls.append(number)
+            if number == 1:
+                raise OSError("not yet")
+
+        prepare = _once(step)
+        with pytest.raises(OSError, match="not yet"):
+            prepare(1)
+        prepare(2)
+        prepare(3)
+        assert calls == [1, 2]
