@@ -226,7 +226,7 @@ class _Way:
             return Step(key="durable", answer="kept", reason="never sampled; to be on disk before emit returns")
         if rule.keep is True:
             return Step(key="keep", answer="kept", reason="the rule keeps what it takes")
-        if self._outcome in rule.keep:
+        if rule.keep and self._outcome in rule.keep:
             verb = "dropped" if rule.drop else "sampled"
             return Step(key="keep", answer="kept", reason=f"outcome {self._outcome} is never {verb}")
         return None
