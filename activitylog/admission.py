@@ -18,29 +18,34 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from time import time_ns
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from structlog.typing import EventDict
 
-from activitylog.counters import Cell, Counters, count_of
+from activitylog.counters import MAX_WAITING, Cell, Counters, count_of
 from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
 from activitylog.exceptions import ConfigurationError
 from activitylog.rollup import RollUp
 from activitylog.rules import Rule, RulesFile, compile_rules
 from activitylog.rules.reading import outcome_of, tenant_of
 from activitylog.sampling import Sampler, Ticket, Verdict
-from activitylog.stats import Counter, ReasonCounters, RuleStats
+from activitylog.stats import Counter, RuleStats
 from activitylog.ticker import Ticker
 
 #: How long windows of rules that were replaced are still looked after: threads may be on their way into one.
 _RETIRED_NS: Final = 60_000_000_000
 #: How long counts wait for room in a full queue.
 _PATIENCE_NS: Final = 300_000_000_000
-_MAX_GOOD_NAMES: Final = 4096
+#: Names of events that are remembered.
+_MAX_NAMES: Final = 4096
 _MINUTE_NS: Final = 60_000_000_000
 #: A window of a budget is over after a second.
 _LONGEST_WAIT_SECONDS: Final = 1.5
 _POLL_SECONDS: Final = 0.02
+
+#: Why rules do not keep an event; other reasons are the pipeline's own.
+_REASONS: Final = frozenset({"drop", "sample", "budget", "reentrant"})
+_UNKNOWN: Final = "\0"
 
 _log = logging.getLogger("activitylog")
 
@@ -88,7 +93,6 @@ class Admission:
     Args:
         rules: checked rules.
         outlet: where what waited, and the counts, go.
-        dropped: of the pipeline; what is dropped here is counted there, too.
         key: of the decisions about whole units.
         dry_run: decide, and label instead of dropping.
         counting: whether counts are reported.
@@ -99,7 +103,6 @@ class Admission:
         self,
         rules: Sequence[Rule],
         outlet: Outlet,
-        dropped: ReasonCounters,
         *,
         key: bytes,
         dry_run: bool = False,
@@ -107,11 +110,13 @@ class Admission:
         clock: Callable[[], int] = time_ns,
     ) -> None:
         self._outlet = outlet
-        self._dropped = dropped
         self._key = key
         self._dry_run = dry_run
         self._clock = clock
-        self._counters = Counters() if counting else None
+        self._counting = counting
+        self._counters = Counters()
+        self._waiting = self._counters.waiting
+        self._count = self._waiting.append
         self._rollup = RollUp(self._release, clock=clock)
         self._rolled_up = Counter()
         self._rolled_out = Counter()
@@ -119,7 +124,7 @@ class Admission:
         self._replacing = threading.Lock()
         self._watch: RulesWatch | None = None
         self._ticker = Ticker(self.tick)
-        self._good_names: set[str] = set()
+        self._droppers: dict[str, str] = {}
         self._sampler = self._new_sampler(rules, None)
         self._decide = self._sampler.decide
 
@@ -152,40 +157,59 @@ class Admission:
             previous = self._sampler
             self._sampler = self._new_sampler(rules, previous)
             self._decide = self._sampler.decide
+            self._droppers = {}
             self._retired.append((self._clock() + _RETIRED_NS, previous))
 
     def enabled(self, name: str) -> bool:
         """False when a rule drops every event of this name; the event that is then not emitted is counted."""
-        rules = self._sampler.rules
-        index = -1 if self._dry_run else rules.always_dropped(name)
-        if index < 0:
+        rule = self._droppers.get(name, _UNKNOWN)
+        if rule is _UNKNOWN:
+            rule = self._dropper(name)
+        if not rule:
             return True
-        self._drop((self._clock(), tenant_of({}), name, "success", rules.rules[index].name), "drop", {})
+        self._count((self._clock(), tenant_of({}), name, "success", rule, "drop", 1))
         return False
 
     def admit(self, method_name: str, event_dict: EventDict) -> Admitted | None:
         """Decide about one event; None when it is dropped, and counted."""
         if not self._ticker.started:
             self._ticker.start()
-        decided = self._decide(method_name, event_dict)
-        ticket = decided if isinstance(decided, Ticket) else None
-        verdict = decided.verdict if isinstance(decided, Ticket) else decided
-        cell = (
-            self._clock(),
-            tenant_of(event_dict),
-            event_dict["event"],
-            outcome_of(method_name, event_dict),
-            verdict.rule,
-        )
-        if not verdict.reason:
-            return Admitted(cell, verdict, ticket)
-        self._drop(cell, verdict.reason, event_dict)
+        name = event_dict["event"]
+        # What is known of a name is looked up once: this is on the way of every event, dropped ones above all.
+        dropper = self._droppers.get(name, _UNKNOWN) if name.__class__ is str else _UNKNOWN
+        if dropper is _UNKNOWN:
+            dropper = self._dropper(name)
+            name = self._stored_name(name)
+        if dropper:
+            verdict, ticket, rule, reason = None, None, dropper, "drop"
+        else:
+            decided = self._decide(method_name, event_dict)
+            ticket = None if decided.__class__ is Verdict else cast(Ticket, decided)
+            verdict = cast(Verdict, decided) if ticket is None else ticket.verdict
+            rule, reason = verdict.rule, verdict.reason
+        now_ns = self._clock()
+        tenant = event_dict.get("tenant")
+        if tenant.__class__ is not str:
+            tenant = tenant_of(event_dict)
+        outcome = outcome_of(method_name, event_dict)
+        if not reason:
+            return Admitted((now_ns, tenant, name, outcome, rule), cast(Verdict, verdict), ticket)
+        count = count_of(event_dict) if "objects" in event_dict or "count" in event_dict else 1
+        self._count((now_ns, tenant, name, outcome, rule, reason, count))
+        if len(self._waiting) > MAX_WAITING:
+            self._counters.sum_up()
         return None
 
-    def _drop(self, cell: tuple[int, str, Any, str, str], reason: str, event_dict: EventDict) -> None:
-        self._dropped.increment(reason)
-        if self._counters is not None:
-            self._counters.add((*self._named(cell), reason), _amount(event_dict))
+    def _dropper(self, name: Any) -> str:
+        """The name of the rule that drops all events of this name, whatever else they have; empty without one."""
+        if name.__class__ is not str:
+            return ""
+        rules = self._sampler.rules
+        index = -1 if self._dry_run else rules.always_dropped(name)
+        rule = rules.rules[index].name if index >= 0 else ""
+        if len(self._droppers) < _MAX_NAMES and _is_event_name(name):
+            self._droppers[name] = rule
+        return rule
 
     def hold(self, admitted: Admitted, method_name: str, event_dict: EventDict, trace: Any) -> bool:
         """Have an event wait that went through the chain, if its rule says so."""
@@ -194,48 +218,33 @@ class Admission:
             return True
         if admitted.verdict.rollup is None:
             return False
-        self._count(admitted, "", event_dict)
+        self._count((*admitted.cell, "", _amount(event_dict)))
         self._rolled_up.increment()
         self._rollup.add(admitted.verdict.rollup, method_name, event_dict, trace)
         return True
 
     def kept(self, admitted: Admitted, event_dict: EventDict) -> None:
         """Count an event that was sent."""
-        self._count(admitted, "", event_dict)
+        self._count((*admitted.cell, "", _amount(event_dict)))
 
     def lost(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
         """Count an event that the chain did not let through, for ``reason``."""
         if admitted.ticket is not None:
             admitted.ticket.withdraw()
-        self._count(admitted, reason, event_dict)
+        self._count((*admitted.cell, reason, _amount(event_dict)))
 
-    def _count(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
-        if self._counters is not None:
-            self._counters.add((*self._named(admitted.cell), reason), _amount(event_dict))
-
-    def _named(self, cell: tuple[int, str, Any, str, str]) -> tuple[int, str, str, str, str]:
-        """A cell whose event has a name that can be stored, as the chain would give it."""
-        name = cell[2]
-        if type(name) is str and name in self._good_names:
-            return cell
-        if type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and EVENT_NAME_PATTERN.fullmatch(name):
-            if len(self._good_names) < _MAX_GOOD_NAMES:
-                self._good_names.add(name)
-            return cell
-        return (*cell[:2], self._outlet.stored_name(name), *cell[3:])
+    def _stored_name(self, name: Any) -> str:
+        """The event's name as the chain gives it."""
+        return name if _is_event_name(name) else self._outlet.stored_name(name)
 
     def _settle(self, payload: Any, verdict: Verdict) -> None:
         """What waited in a budget's window: sent, or counted as dropped."""
         held: _Held = payload
-        reason = verdict.reason
-        amount = _amount(held.event_dict)
-        if reason:
-            self._dropped.increment(reason)
-        else:
+        reason, amount = verdict.reason, _amount(held.event_dict)
+        if not reason:
             verdict.mark(held.event_dict)
             reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
-        if self._counters is not None:
-            self._counters.add((*self._named(held.admitted.cell), reason), amount)
+        self._count((*held.admitted.cell, reason, amount))
 
     def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
         """What was folded in a roll-up's window."""
@@ -261,9 +270,9 @@ class Admission:
         self._rollup.tick()
 
     def _report_counts(self, before_ns: int | None) -> None:
-        if self._counters is None:
-            return
         counts = self._counters.take(before_ns)
+        if not self._counting:
+            return
         if before_ns is not None and self._should_wait(counts, before_ns):
             self._counters.put_back(counts)
             return
@@ -302,6 +311,11 @@ class Admission:
         self._rollup.cut()
         self._report_counts(None)
 
+    def dropped(self) -> dict[str, int]:
+        """Events that the rules did not keep, by reason."""
+        reasons = self._counters.reasons()
+        return {reason: count for reason, count in reasons.items() if reason in _REASONS}
+
     def held(self) -> int:
         """Events that wait in windows."""
         return sum(sampler.held() for sampler in self._samplers()) + self._rollup.held()
@@ -319,6 +333,10 @@ class Admission:
             reloads=watch.reloads if watch else 0,
             reload_error=watch.error if watch else "",
         )
+
+
+def _is_event_name(name: Any) -> bool:
+    return type(name) is str and len(name) <= MAX_EVENT_NAME_LENGTH and bool(EVENT_NAME_PATTERN.fullmatch(name))
 
 
 def _amount(event_dict: EventDict) -> int:

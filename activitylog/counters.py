@@ -19,6 +19,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 
 from activitylog.event import MAX_OBJECTS
+from activitylog.rules.reading import MAX_TENANT_LENGTH
 
 #: What tenants, and event names, beyond the bound are counted as.
 OTHER: Final = "__other__"
@@ -26,8 +27,8 @@ OTHER: Final = "__other__"
 MAX_CELLS: Final = 10_000
 
 _MINUTE_NS: Final = 60_000_000_000
-#: Additions that may wait to be summed up; then the one that adds sums up.
-_MAX_WAITING: Final = 100_000
+#: Additions that may wait to be summed up.
+MAX_WAITING: Final = 100_000
 _UINT64_MAX: Final = (1 << 64) - 1
 
 
@@ -46,31 +47,44 @@ class Cell(NamedTuple):
     """Empty for events that were kept, else why they were not."""
 
 
+#: A :class:`Cell`, whose minute may be any time inside that minute, and how many events are counted.
+Addition = tuple[int, str, str, str, str, str, int]
+
+
 class Counters:
     """The counts of one process."""
 
     def __init__(self) -> None:
-        self._added: deque[tuple[tuple[int, str, str, str, str, str], int]] = deque()
+        #: What was added and is not summed up yet. Append to it on the way of an event; beyond MAX_WAITING call
+        #: :meth:`sum_up`.
+        self.waiting: deque[Addition] = deque()
         self._cells: Counter[Cell] = Counter()
+        self._reasons: Counter[str] = Counter()
         self._summing = threading.Lock()
         self._summing_thread = 0
 
-    def add(self, cell: tuple[int, str, str, str, str, str], count: int = 1) -> None:
-        """
-        Count one event.
+    def add(self, addition: Addition) -> None:
+        """Count one event."""
+        self.waiting.append(addition)
+        if len(self.waiting) > MAX_WAITING:
+            self.sum_up()
 
-        Args:
-            cell: a :class:`Cell`, or a plain tuple in its order, which is cheaper to make; its minute may be any
-                time inside that minute.
-            count: how many events it stands for, where it says so itself.
-        """
-        added = self._added
-        added.append((cell, count))
-        if len(added) > _MAX_WAITING and self._enter(wait=False):
+    def sum_up(self) -> None:
+        """Make room, unless another thread is about it."""
+        if self._enter(wait=False):
             try:
                 self._sum_up()
             finally:
                 self._leave()
+
+    def reasons(self) -> dict[str, int]:
+        """How many events were added since the beginning, whatever they stand for, by reason."""
+        if self._enter(wait=True):
+            try:
+                self._sum_up()
+            finally:
+                self._leave()
+        return dict(self._reasons)
 
     def take(self, before_ns: int | None = None) -> dict[Cell, int]:
         """The counts of minutes that began before ``before_ns``, or of all; each is given out once."""
@@ -91,7 +105,11 @@ class Counters:
 
     def put_back(self, counts: Mapping[Cell, int]) -> None:
         """Have counts that were taken given out again."""
-        self._added.extend(counts.items())
+        if self._enter(wait=True):
+            try:
+                self._cells.update(counts)
+            finally:
+                self._leave()
 
     def _enter(self, *, wait: bool) -> bool:
         """Be the one that sums up; False where another thread does, or this one, interrupted by a signal."""
@@ -105,13 +123,16 @@ class Counters:
         self._summing.release()
 
     def _sum_up(self) -> None:
-        for _ in itertools.repeat(None, len(self._added)):
-            (time_ns, *rest), count = self._added.popleft()
-            self._cells[self._bounded(Cell(time_ns - time_ns % _MINUTE_NS, *rest))] += count
+        cells, reasons, popleft = self._cells, self._reasons, self.waiting.popleft
+        for _ in itertools.repeat(None, len(self.waiting)):
+            time_ns, tenant, event, outcome, rule, reason, count = popleft()
+            cell = Cell(time_ns - time_ns % _MINUTE_NS, tenant[:MAX_TENANT_LENGTH], event, outcome, rule, reason)
+            cells[cell if cell in cells else self._bounded(cell)] += count
+            reasons[reason] += 1
 
     def _bounded(self, cell: Cell) -> Cell:
         cells = self._cells
-        if len(cells) < MAX_CELLS or cell in cells:
+        if len(cells) < MAX_CELLS:
             return cell
         without_tenant = cell._replace(tenant=OTHER)
         if len(cells) < 2 * MAX_CELLS or without_tenant in cells:

@@ -139,7 +139,6 @@ class Pipeline:
         admission = Admission(
             rules,
             self,
-            self._dropped,
             key=settings.sampling_key_bytes,
             dry_run=settings.dry_run,
             counting=settings.counters is not False,
@@ -272,7 +271,7 @@ class Pipeline:
         admission = self._admission
         return Stats(
             emitted=self._emitted.value(),
-            dropped=self._dropped.values(),
+            dropped=self._dropped.values() | (admission.dropped() if admission else {}),
             held=admission.held() if admission else 0,
             rolled_up=admission.rolled_up() if admission else 0,
             counted=self._counted.value(),

@@ -10,6 +10,12 @@ The structlog processors of the chain, in its order. Each one works in any struc
     Sanitize          values that can be exported, and flags for what was changed
     Redact            no secrets, and a list of what was taken out
 
+Beside them, for chains of somebody else's:
+
+    Sample               rules: which events go on (:mod:`activitylog.thinning`)
+    RollUpEvents         one event of many similar ones
+    EscapeUnprintable    no escape sequence reaches a terminal (:mod:`activitylog.escaping`)
+
 The keys that are no attributes are in :data:`activitylog.event.RECORD_KEYS`; all others are attributes by
 their own names. What a processor changes or cannot use it reports by :func:`flag`, as ``key:reason``.
 """
@@ -28,6 +34,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from activitylog import context
 from activitylog.entities import Entity, is_user_entity, reference
+from activitylog.escaping import EscapeUnprintable
 from activitylog.event import (
     ATTRIBUTE_OF_KEY,
     DEFAULT_LIMITS,
@@ -40,6 +47,25 @@ from activitylog.event import (
 )
 from activitylog.redaction import RedactionSettings, Redactor
 from activitylog.sanitize import sanitize
+from activitylog.thinning import RollUpEvents, Sample, release_to
+
+__all__ = [
+    "FLAGS",
+    "MAX_FLAGS",
+    "EscapeUnprintable",
+    "Redact",
+    "RollUpEvents",
+    "Sample",
+    "Sanitize",
+    "add_timestamp",
+    "flag",
+    "merge_context",
+    "name_attributes",
+    "name_entities",
+    "name_error",
+    "release_to",
+    "stored_name",
+]
 
 FLAGS: Final = "activity.sanitized"
 MAX_FLAGS: Final = 16

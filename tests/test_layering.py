@@ -10,16 +10,16 @@ import pytest
 
 PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("activitylog", "otel_clickhouse")}
 
-#: Layers of the emitting side, then of the storing side; the command line is above both. What is to come has its
-#: place already: rules, redaction and sampling before the processors, integrations above emit.
+#: Layers of the emitting side, then of the storing side; the command line is above both.
 ACTIVITYLOG = [
     ["visible"],
     ["_version", "exceptions", "event"],
     ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings", "toml_file"],
-    ["estimates"],
+    ["error_log", "ticker", "estimates"],
     ["rules", "settings_file"],
-    ["sampling"],
+    ["sampling", "counters"],
     ["rollup", "explanation"],
+    ["thinning", "escaping", "admission"],
     ["processors", "output", "typed", "setting_values"],
     ["settings", "routing", "simulation"],
     ["provider", "destinations"],

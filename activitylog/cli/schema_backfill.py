@@ -29,7 +29,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "days",
     type=_DAY,
     multiple=True,
-    help="Make this day agree even where a roll-up counts more than there is.",
+    help="Make this day agree in every sum, and even where a roll-up counts more than there is.",
 )
 @click.option("--dry-run", is_flag=True, help="List what is missing, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

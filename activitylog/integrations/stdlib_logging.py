@@ -86,12 +86,12 @@ class ActivityHandler(logging.Handler):
             )
         self._other_records = other_records
 
-    def createLock(self) -> None:  # noqa: N802 - the name is logging's
-        """Have no lock: emitting needs none, and threads that log are not to wait for each other."""
-        self.lock = None
-
     def handle(self, record: logging.LogRecord) -> Any:
-        """Emit the record if the filters let it pass; they may return another one in its place."""
+        """
+        Emit the record if the filters let it pass; they may return another one in its place.
+
+        Without the handler's lock: emitting needs none, and threads that log are not to wait for each other.
+        """
         passed: Any = self.filter(record)
         if passed:
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
@@ -135,7 +135,7 @@ class ActivityHandler(logging.Handler):
 
 
 def _set_error(record: logging.LogRecord, stack: str, values: dict[str, Any]) -> None:
-    if record.exc_info and record.exc_info[1] is not None:
+    if record.exc_info:
         values.setdefault("exc_info", record.exc_info)
     elif stack:
         named = _LAST_OF_A_STACK.findall(stack.removeprefix(_STACK))
@@ -145,7 +145,7 @@ def _set_error(record: logging.LogRecord, stack: str, values: dict[str, Any]) ->
 
 def _set_trace(extra: dict[str, Any], values: dict[str, Any]) -> None:
     trace_id = extra.get("otelTraceID")
-    if isinstance(trace_id, str) and trace_id.strip("0") and "trace_id" not in values:
+    if isinstance(trace_id, str) and "trace_id" not in values:
         values["trace_id"] = trace_id
         values["span_id"] = extra.get("otelSpanID")
 

@@ -2,9 +2,10 @@
 What the SQL files define, all of them together: each table with its columns and indexes, each view with its query.
 
 Reads the SQL of this package, not anybody's. A file creates (``CREATE TABLE | MATERIALIZED VIEW | VIEW IF NOT
-EXISTS``) or changes (``ALTER TABLE name`` with ``ADD COLUMN IF NOT EXISTS``, ``MODIFY COLUMN``, ``ADD INDEX IF NOT
-EXISTS``, ``MODIFY SETTING``, or ``MODIFY QUERY`` alone). The files are folded in their order into what a database
-finally has. Columns are written ``name type [DEFAULT | ALIAS | MATERIALIZED expression] [CODEC(...)]``.
+EXISTS``) or changes (``CREATE OR REPLACE VIEW``; ``ALTER TABLE name`` with ``ADD COLUMN IF NOT EXISTS``,
+``MODIFY COLUMN``, ``ADD INDEX IF NOT EXISTS``, ``MODIFY SETTING``, or ``MODIFY QUERY`` alone). The files are
+folded in their order into what a database finally has. Columns are written ``name type [DEFAULT | ALIAS |
+MATERIALIZED expression] [CODEC(...)]``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from activitylog.store.migrations import Migration, migrations
 Kind = Literal["table", "materialized view", "view"]
 
 _CREATE: Final = re.compile(
-    r"CREATE (?P<kind>TABLE|MATERIALIZED VIEW|VIEW) IF NOT EXISTS (?P<name>\w+)\s*(?:TO (?P<target>\w+)\s*)?"
+    r"CREATE (?:(?P<replace>OR REPLACE) (?=VIEW)|(?=\w[\w ]* IF NOT EXISTS))"
+    r"(?P<kind>TABLE|MATERIALIZED VIEW|VIEW) (?:IF NOT EXISTS )?(?P<name>\w+)\s*(?:TO (?P<target>\w+)\s*)?"
     r"(?:(?P<security>SQL SECURITY \w+)\s*)?"
 )
 _ALTER: Final = re.compile(r"ALTER TABLE (?P<name>\w+)\s+")
@@ -123,7 +125,8 @@ def fold(steps: Iterable[Migration]) -> tuple[Definition, ...]:
     for step in steps:
         sql = bare(step.sql)
         if created := _CREATE.match(sql):
-            found.setdefault(created["name"], _created(created, sql[created.end() :]))
+            definition = _created(created, sql[created.end() :])
+            found[definition.name] = definition if created["replace"] else found.get(definition.name, definition)
         elif altered := _ALTER.match(sql):
             found[altered["name"]] = _altered(found[altered["name"]], sql[altered.end() :])
         else:
@@ -146,6 +149,18 @@ def creates_view(step: Migration) -> bool:
     return created is not None and created["kind"] == "MATERIALIZED VIEW"
 
 
+def creates_table(step: Migration) -> bool:
+    """Whether a step makes a table."""
+    created = _CREATE.match(bare(step.sql))
+    return created is not None and created["kind"] == "TABLE"
+
+
+def adds_columns(step: Migration) -> bool:
+    """Whether a step adds columns to a table."""
+    altered = _ALTER.match(bare(step.sql))
+    return altered is not None and altered.string[altered.end() :].startswith("ADD COLUMN")
+
+
 def is_superseded(step: Migration, steps: Iterable[Migration]) -> bool:
     """Whether a step sets the query of a view that a later one of these steps sets again."""
     later = (other for other in steps if other.number > step.number and _sets_query(other))
@@ -153,7 +168,10 @@ def is_superseded(step: Migration, steps: Iterable[Migration]) -> bool:
 
 
 def _sets_query(step: Migration) -> bool:
-    altered = _ALTER.match(bare(step.sql))
+    sql = bare(step.sql)
+    if created := _CREATE.match(sql):
+        return created["replace"] is not None
+    altered = _ALTER.match(sql)
     return altered is not None and altered.string[altered.end() :].startswith("MODIFY QUERY")
 
 

@@ -89,7 +89,7 @@ def backfill(
     Args:
         targets: tables of roll-ups; all by default.
         since: leave out earlier days.
-        exactly: days whose roll-ups are made to agree even where they count more than there is.
+        exactly: days whose roll-ups are made to agree in every sum, and even where they count more than there is.
         repaired: called for each day, in order, with what it counted, before its rows are inserted.
         left: called for each day that was begun by somebody and cannot be finished, since rows have left it.
         patience: with others who are at work; ten minutes by default.
@@ -160,6 +160,8 @@ class _Work:
         asked = self._exactly.union(begun)
         wrong = self._settled(rollup, [day for day in days if day.day not in asked], hold, lacking=True)
         wrong += self._settled(rollup, [day for day in days if day.day in asked], hold)
+        # Of as many rows the roll-up may say something else: rows of a writer that was newer than its view.
+        wrong += [day for day in days if day.day in self._exactly and day.day not in {one.day for one in wrong}]
         wrong.sort(key=lambda day: day.day)
         others = begun.keys() - self._exactly  # whoever names a day wants it to agree with what is there
         gone = [day for day in wrong if day.day in others and day.rows < begun[day.day].rows]

@@ -18,7 +18,8 @@ The steps need no lock, and ClickHouse has none that a killed process would let 
 
 Filling adds rows, so one process at a time does it, by a claim that expires when its holder is killed
 (:mod:`activitylog.store.claims`); the others wait, and go on when the step is recorded. The table of claims is a
-step like the others, but is made before the first view is filled.
+step like the others, but is made before the first view is filled; so are columns that later steps add, of the
+table of events and of what is filled.
 """
 
 from __future__ import annotations
@@ -31,7 +32,15 @@ from typing import TYPE_CHECKING, Final
 from activitylog.exceptions import SchemaError, StoreBusyError
 from activitylog.store.claims import CLAIMS_TABLE, Claim, Patience
 from activitylog.store.columns import EVENTS_TABLE
-from activitylog.store.definitions import Definition, changed_object, creates_view, definitions, is_superseded
+from activitylog.store.definitions import (
+    Definition,
+    adds_columns,
+    changed_object,
+    creates_table,
+    creates_view,
+    definitions,
+    is_superseded,
+)
 from activitylog.store.differences import (
     Difference,
     definition_differences,
@@ -187,18 +196,33 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
         for difference in _differences(snapshot, settings, changing)
         if difference.repair
     ]
-    return _with_claims(steps, missing, rendering) + repairs
+    return _before_filling(steps, missing, rendering) + repairs
 
 
-def _with_claims(steps: list[Step], missing: list[Migration], settings: StoreSettings) -> list[Step]:
-    """The steps, each that fills a roll-up with the table of claims made first, if its own step is yet to come."""
-    create = tuple(
-        sql
-        for migration in missing
-        if changed_object(migration) == CLAIMS_TABLE
-        for sql in statements(migration.sql, settings)
-    )
-    return [replace(step, statements=(*create, *step.statements)) if step.fills else step for step in steps]
+def _before_filling(steps: list[Step], missing: list[Migration], settings: StoreSettings) -> list[Step]:
+    """
+    The steps, each that fills a roll-up with what filling needs, where its own step is yet to come.
+
+    That is the table of claims, and columns: the view's query is that of now, and names what later steps add.
+    """
+    claims = _statements_of(CLAIMS_TABLE, missing, settings)
+    return [
+        replace(step, statements=(*claims, *step.statements, *_columns_for(step.fills, missing, settings)))
+        if step.fills
+        else step
+        for step in steps
+    ]
+
+
+def _columns_for(view: Definition, missing: list[Migration], settings: StoreSettings) -> tuple[str, ...]:
+    adding = [migration for migration in missing if adds_columns(migration)]
+    return tuple(sql for table in (EVENTS_TABLE, view.target) for sql in _statements_of(table, adding, settings))
+
+
+def _statements_of(name: str, steps: list[Migration], settings: StoreSettings) -> tuple[str, ...]:
+    """What is run for the steps that create or change this."""
+    found = (step for step in steps if changed_object(step) == name)
+    return tuple(sql for step in found for sql in statements(step.sql, settings))
 
 
 def apply(client: Client, settings: StoreSettings | None = None, *, fill: Fill | None = fill_rollup) -> list[Step]:
@@ -242,7 +266,11 @@ def _migration_step(migration: Migration, settings: StoreSettings, missing: list
         return Step(str(migration), (), migration)
     name = changed_object(migration)
     to_come = {changed_object(other) for other in missing if creates_view(other)}
-    fills = _filled(name) if creates_view(migration) else _filled(target=name, to_come=to_come)
+    fills = None
+    if creates_view(migration):
+        fills = _filled(name)
+    elif creates_table(migration):
+        fills = _filled(target=name, to_come=to_come)
     return Step(str(migration), tuple(statements(migration.sql, settings)), migration, fills)
 
 

@@ -21,15 +21,15 @@ class TestTaking:
     def test_a_time_inside_a_minute_counts_for_that_minute(self) -> None:
         """From its first nanosecond to its last."""
         counters = Counters()
-        counters.add(CELL)
-        counters.add((6 * MINUTE - 1, *CELL[1:]))
-        counters.add((6 * MINUTE, *CELL[1:]), 3)
+        counters.add((*CELL, 1))
+        counters.add((6 * MINUTE - 1, *CELL[1:], 1))
+        counters.add((6 * MINUTE, *CELL[1:], 3))
         assert counters.take() == {CELL: 2, CELL._replace(minute_ns=6 * MINUTE): 3}
 
     def test_a_minute_that_is_not_over_stays(self) -> None:
         """It is given out when it is asked for, and once."""
         counters = Counters()
-        counters.add(CELL)
+        counters.add((*CELL, 1))
         assert counters.take(5 * MINUTE) == {}
         assert counters.take(6 * MINUTE) == {CELL: 1}
         assert counters.take() == {}
@@ -37,9 +37,9 @@ class TestTaking:
     def test_what_is_put_back_is_given_out_again(self) -> None:
         """With what came meanwhile."""
         counters = Counters()
-        counters.add(CELL, 2)
+        counters.add((*CELL, 2))
         counters.put_back(counters.take())
-        counters.add(CELL)
+        counters.add((*CELL, 1))
         assert counters.take() == {CELL: 3}
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["", "acme"]), st.integers(0, 9)), max_size=50))
@@ -48,12 +48,23 @@ class TestTaking:
         counters, expected, taken = Counters(), Counter[Cell](), Counter[Cell]()
         for minute, tenant, count in added:
             cell = CELL._replace(minute_ns=minute * MINUTE, tenant=tenant)
-            counters.add(cell, count)
+            counters.add((*cell, count))
             expected[cell] += count
             if count == 9:
                 taken.update(counters.take(2 * MINUTE))
         taken.update(counters.take())
         assert +taken == +expected
+
+
+class TestReasons:
+    def test_count_events_from_the_beginning(self) -> None:
+        """Also those that were taken, and each once, whatever it stands for."""
+        counters = Counters()
+        counters.add((*CELL, 5))
+        counters.take()
+        counters.put_back({CELL: 5})
+        counters.add((*CELL._replace(reason=""), 1))
+        assert counters.reasons() == {"sample": 1, "": 1}
 
 
 class TestConcurrency:
@@ -63,7 +74,7 @@ class TestConcurrency:
 
         def add() -> None:
             for _ in range(20_000):
-                counters.add(CELL)
+                counters.add((*CELL, 1))
 
         def take() -> None:
             while not done.is_set():
@@ -83,7 +94,7 @@ class TestConcurrency:
     def test_a_signal_handler_may_take_in_the_midst_of_taking(self) -> None:
         """It waits for nobody: what it cannot have is in the answer that it interrupted."""
         counters, inner = Counters(), []
-        counters.add(CELL)
+        counters.add((*CELL, 1))
         counters._enter(wait=True)
         previous = signal.signal(signal.SIGUSR1, lambda *_: inner.append(counters.take()))
         try:
@@ -96,11 +107,11 @@ class TestConcurrency:
 
     def test_what_waits_is_summed_up_by_whoever_adds(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Memory is bounded even where nobody takes."""
-        monkeypatch.setattr("activitylog.counters._MAX_WAITING", 100)
+        monkeypatch.setattr("activitylog.counters.MAX_WAITING", 100)
         counters = Counters()
         for _ in range(1_000):
-            counters.add(CELL)
-        assert len(counters._added) <= 101
+            counters.add((*CELL, 1))
+        assert len(counters.waiting) <= 101
         assert counters.take() == {CELL: 1_000}
 
 
@@ -109,7 +120,7 @@ class TestBounds:
         """The sum stays exact; names and reasons stay apart."""
         counters = Counters()
         for number in range(MAX_CELLS + 500):
-            counters.add(CELL._replace(tenant=str(number)))
+            counters.add((*CELL._replace(tenant=str(number)), 1))
         taken = counters.take()
         assert sum(taken.values()) == MAX_CELLS + 500
         assert taken[CELL._replace(tenant=OTHER)] == 500
@@ -118,7 +129,7 @@ class TestBounds:
         """A program that makes names out of data cannot fill the memory."""
         counters = Counters()
         for number in range(2 * MAX_CELLS + 500):
-            counters.add(CELL._replace(event=f"a.{number}"))
+            counters.add((*CELL._replace(event=f"a.{number}"), 1))
         taken = counters.take()
         assert sum(taken.values()) == 2 * MAX_CELLS + 500
         assert taken[CELL._replace(tenant=OTHER, event=OTHER)] == 500

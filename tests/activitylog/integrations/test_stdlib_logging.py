@@ -145,9 +145,10 @@ class TestWhatComesAlong:
         assert activity.one("order.paid").severity == severity
 
     def test_time(self, activity: CapturedActivities, logger: logging.Logger) -> None:
-        """The event's time is the record's, in whole microseconds."""
+        """The event's time is the record's, in whole microseconds; an extra that is None says nothing."""
         record = logger.makeRecord(logger.name, logging.INFO, "f", 1, "order.paid", (), None)
         record.created = 1_700_000_000.123456
+        record.timestamp = None
         logger.handle(record)
         assert activity.one("order.paid").timestamp_ns == 1_700_000_000_123_456_000
 
@@ -319,7 +320,7 @@ class TestAsApplicationsWriteIt:
             log.info("order.paid", extra={"actor": "user:1"})
             log.info("paid %d", 3, extra={"event": "order.counted"})
             try:
-                {}["missing"]
+                raise KeyError("missing")
             except KeyError:
                 log.exception("order.failed", extra={"amount": 3})
                 log.exception("that went %s", "wrong")

@@ -23,7 +23,7 @@ class TestDefinitions:
         assert [
             (definition.kind, definition.name, len(definition.columns)) for definition in definitions()[:3]
         ] == [
-            ("table", "activity_events", 44),
+            ("table", "activity_events", 45),
             ("table", "activity_events_ingest", 16),
             ("materialized view", "activity_events_ingest_mv", 0),
         ]

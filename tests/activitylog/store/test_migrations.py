@@ -42,7 +42,7 @@ class TestMigrations:
                 "SELECT formatQuerySingleLine({sql:String})", parameters={"sql": text}
             ).result_rows[0][0]
             assert printed.startswith(("CREATE ", "ALTER TABLE "))
-            assert " IF NOT EXISTS " in printed or "MODIFY " in printed
+            assert " IF NOT EXISTS " in printed or "MODIFY " in printed or " OR REPLACE " in printed
 
 
 class TestApply:
