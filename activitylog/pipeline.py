@@ -49,8 +49,6 @@ from activitylog.stats import Counter, DestinationStats, FlushResult, ReasonCoun
 from activitylog.typed import name_event
 
 SCOPE_NAME: Final = "activitylog"
-#: Of the decisions about units where no key is set: processes agree, and everybody can tell what is kept.
-_PUBLIC_KEY: Final = "activitylog"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 _log = logging.getLogger("activitylog")
@@ -141,7 +139,7 @@ class Pipeline:
         admission = Admission(
             rules,
             self,
-            key=(settings.sampling_key or _PUBLIC_KEY).encode(),
+            key=settings.sampling_key_bytes,
             dry_run=settings.dry_run,
             counting=settings.counters is not False,
         )

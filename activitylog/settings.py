@@ -57,6 +57,9 @@ _STANDARD_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _SERVICE_NAME: Final = "service.name"
+#: Of the decisions about units where no key is set: processes agree, and everybody can tell what is kept.
+_PUBLIC_KEY: Final = "activitylog"
+_RULES: Final = frozenset({"rules", "rules_file"})
 
 _log = logging.getLogger("activitylog")
 
@@ -122,6 +125,11 @@ class Settings:
     better not in a file, also comes from the variable ``ACTIVITYLOG_REDACTION_KEY``."""
 
     @property
+    def sampling_key_bytes(self) -> bytes:
+        """The key of the decisions about whole units."""
+        return (self.sampling_key or _PUBLIC_KEY).encode()
+
+    @property
     def limits(self) -> Limits:
         """How much of an event is kept."""
         return Limits(self.max_depth, self.max_attributes, self.max_value_bytes, self.max_event_bytes)
@@ -152,9 +160,9 @@ def load_settings(
         _from_environment(environ),
         _from_code(given or {}),
     ):
+        _check_rules(place)
         _merge(found, _with_service_name(place))
     _fit_batch(found)
-    _check_rules(found)
     _add_redaction_key(found, environ)
     return Settings(**{key: item.value for key, item in found.items()})
 
@@ -255,6 +263,10 @@ def _with_service_name(place: _Place) -> _Place:
 
 
 def _merge(found: _Place, higher: _Place) -> None:
+    if not _RULES.isdisjoint(higher):
+        # Two forms of one fact: the rules of a higher place replace a lower place's file, and the other way round.
+        for key in _RULES:
+            found.pop(key, None)
     lower = found.get("resource_attributes")
     found.update(higher)
     if lower is not None and "resource_attributes" in higher:
@@ -296,11 +308,10 @@ def _fit_batch(found: _Place) -> None:
         )
 
 
-def _check_rules(found: _Place) -> None:
-    rules, file = found.get("rules"), found.get("rules_file")
-    if rules is not None and file is not None:
+def _check_rules(place: _Place) -> None:
+    if place.keys() >= _RULES:
         raise ConfigurationError(
-            f"There are rules (in {rules.origin}) and a rules_file (in {file.origin}).",
+            f"There are rules and a rules_file in {place['rules'].origin}.",
             hint="Move the rules into the file, or leave it out.",
         )
 

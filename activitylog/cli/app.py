@@ -16,6 +16,7 @@ from activitylog.cli.errors import EXIT_CODES
 from activitylog.cli.export import export
 from activitylog.cli.ingest import ingest
 from activitylog.cli.query import query
+from activitylog.cli.rules import rules
 from activitylog.cli.schema import schema
 from activitylog.cli.serve import serve
 from activitylog.cli.sql import sql
@@ -23,7 +24,7 @@ from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
 
 _COMMANDS: Final = (
-    demo, ingest, query, sql, tail, stats, doctor, schema, archive, export, erase, dashboard, serve,
+    demo, ingest, query, sql, tail, stats, rules, doctor, schema, archive, export, erase, dashboard, serve,
 )  # fmt: skip
 
 

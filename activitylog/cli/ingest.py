@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -12,26 +11,11 @@ import click
 
 from activitylog.cli.errors import EXIT_CODES, FAILED, INTERRUPTED, PARTLY
 from activitylog.cli.progress import progress
+from activitylog.cli.reading import Reading, Readings, as_call, reading_options
 from activitylog.cli.sending import Delivery, Sending
 from activitylog.cli.store_option import choose_store, url_option
-from activitylog.exceptions import ConfigurationError, IngestError
-from activitylog.ingest import (
-    REQUEST_SERVED,
-    Defaults,
-    Event,
-    Fields,
-    Lines,
-    Rejected,
-    Source,
-    mapped,
-    open_source,
-    read_access_log,
-    read_ndjson,
-    reader,
-    recognise,
-)
-
-Readings = Iterator[tuple[int, Event | Rejected]]
+from activitylog.exceptions import IngestError
+from activitylog.ingest import Lines, Rejected, Source, open_source
 
 _EPILOG: Final = f"""\b
 Examples:
@@ -63,23 +47,8 @@ class _Tally:
 @click.command(epilog=_EPILOG, short_help="Send a log file (NDJSON, access log) through the pipeline.")
 @click.argument("file")
 @url_option
-@click.option(
-    "--format", "form", type=click.Choice(["auto", "ndjson", "access"]), default="auto", show_default=True
-)
-@click.option(
-    "--map",
-    "assignments",
-    multiple=True,
-    metavar="WORD=KEY",
-    help="Take a word of the event from this key; several keys with commas are tried in order, `a.b` is a path, "
-    f"none stops looking. Words: {', '.join(Fields.__slots__)}.",
-)
-@click.option("--event", metavar="NAME", help=f"One name for all  [access log: {REQUEST_SERVED}].")
-@click.option("--actor-type", default="user", show_default=True, help="Type of actors that come without one.")
-@click.option("--object-type", default="object", show_default=True, help="Type of objects that come without one.")
-@click.option("--tenant", help="Tenant of records that name none.")
+@reading_options
 @click.option("--service-name", help="service.name of the events  [default: the settings', else 'ingest'].")
-@click.option("--limit", type=click.IntRange(min=1), help="Read at most this many lines.")
 @click.option("--dry-run", is_flag=True, help="Show the first events (10, or --limit) and send nothing.")
 @click.option(
     "--show-rejected", type=click.IntRange(min=0), default=10, show_default=True, help="How many are shown."
@@ -89,14 +58,8 @@ def ingest(
     *,
     file: str,
     url: str | None,
-    form: str,
-    assignments: tuple[str, ...],
-    event: str | None,
-    actor_type: str,
-    object_type: str,
-    tenant: str | None,
+    reading: Reading,
     service_name: str | None,
-    limit: int | None,
     dry_run: bool,
     show_rejected: int,
     as_json: bool,
@@ -107,15 +70,15 @@ def ingest(
     FILE is newline-delimited JSON, or an access log of Apache or nginx (common, combined, with virtual
     host); plain or gzip. What no word of the event takes stays an attribute under its own name. Times are
     seconds, ms, us or ns by their size, or ISO 8601, in UTC where no zone is given.
+
+    Nothing is sampled: an import is history, and the rules of the settings are for what happens now
+    (`activitylog rules simulate` shows what they would have kept). Redaction does apply.
     """
-    where = mapped(_pairs(assignments))
-    defaults = Defaults(event, actor_type, object_type, object_type, tenant)
     with open_source(file) as source:
         lines = Lines(source.stream)
-        form, readings = _readings(form, lines, lambda: reader(where, defaults), defaults)
-        readings = islice(readings, limit)
+        form, readings = reading.readings(lines)
         if dry_run:
-            return _dry_run(readings if limit else islice(readings, 10), as_json)
+            return _dry_run(readings if reading.limit else islice(readings, 10), as_json)
         store = choose_store(url, any_destination=True)
         tally = _Tally()
         with Sending(store, service_name=service_name or _service_name()) as sending:
@@ -125,27 +88,6 @@ def ingest(
     if tally.trouble:
         raise IngestError(tally.trouble, hint="What was read before was sent; see the numbers above.")
     return _exit_code(report, tally)
-
-
-def _pairs(assignments: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for text in assignments:
-        word, equals, key = text.partition("=")
-        if not equals:
-            raise ConfigurationError(
-                f"--map {text!r} has no '='.", hint="Write --map WORD=KEY, such as --map actor=user_name."
-            )
-        pairs[word.strip().replace("-", "_")] = key
-    return pairs
-
-
-def _readings(form: str, lines: Lines, read: Callable[[], Any], defaults: Defaults) -> tuple[str, Readings]:
-    found: Any = iter(lines)
-    if form == "auto":
-        form, found = recognise(found)
-    if form == "ndjson":
-        return form, read_ndjson(found, read())
-    return form, read_access_log(found, event=defaults.event or REQUEST_SERVED, tenant=defaults.tenant)
 
 
 def _service_name() -> str:
@@ -257,14 +199,5 @@ def _dry_run(readings: Readings, as_json: bool) -> int:
         elif as_json:
             print_json(event)
         else:
-            sys.stdout.write(f"line {number:,}: {visible(_as_call(event))}\n")
+            sys.stdout.write(f"line {number:,}: {visible(as_call(event))}\n")
     return PARTLY if rejected else 0
-
-
-def _as_call(event: Event) -> str:
-    """The event as the line of Python that would emit it."""
-    words = {key: value for key, value in event.items() if key != "event"}
-    plain = {key: value for key, value in words.items() if key.isidentifier()}
-    other = {key: value for key, value in words.items() if key not in plain}
-    arguments = [repr(event["event"]), *(f"{key}={value!r}" for key, value in plain.items())]
-    return f"emit({', '.join([*arguments, *([f'**{other!r}'] if other else [])])})"

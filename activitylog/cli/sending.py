@@ -46,7 +46,7 @@ class Delivery:
 
 class Sending:
     """
-    A pipeline for one import; use it as a context manager.
+    A pipeline for one import, without the rules of the settings; use it as a context manager.
 
     Args:
         store: where the events go; a server's tables have to be there, an embedded store gets its own.
@@ -61,7 +61,10 @@ class Sending:
             _check_tables(store)
         elif store.url.kind == "chdb":
             require_engine()
-        activitylog.configure(store.url, service_name=service_name, overflow="block", strict=False, enabled=True)
+        # What happened is history: a budget a second would decimate years of it that are sent within one.
+        activitylog.configure(
+            store.url, service_name=service_name, overflow="block", strict=False, enabled=True, rules=[]
+        )
         self._started = time.perf_counter()
         self._handed = 0
         #: Whether Ctrl-C ended the wait in :meth:`finish`; what was left was then sent once or given up.

@@ -468,11 +468,23 @@ class TestRules:
         assert load(tmp_path, ACTIVITYLOG_RULES_FILE="r.toml").rules_file == tmp_path / "below" / "r.toml"
         assert load(tmp_path, {"rules_file": Path("/etc/r.toml")}).rules_file == Path("/etc/r.toml")
 
-    def test_rules_and_a_file_of_them(self, tmp_path: Path) -> None:
-        """Which of them would win is not clear to a reader."""
-        (tmp_path / "activitylog.toml").write_text(self.RULE)
-        with pytest.raises(ConfigurationError, match=r"rules \(in .*toml\) and a rules_file \(in the variable"):
-            load(tmp_path, ACTIVITYLOG_RULES_FILE="rules.toml")
+    def test_rules_in_code_replace_a_rules_file_of_the_settings(self, tmp_path: Path) -> None:
+        """None at all, too: that is how an import is kept from being sampled."""
+        (tmp_path / "activitylog.toml").write_text('rules_file = "rules.toml"\n')
+        settings = load(tmp_path, {"rules": []}, ACTIVITYLOG_RULES_FILE=str(tmp_path / "other.toml"))
+        assert (settings.rules, settings.rules_file) == ((), None)
+
+    def test_a_rules_file_in_a_variable_replaces_the_rules_of_the_settings(self, tmp_path: Path) -> None:
+        """The higher place wins, whichever of the two forms it uses."""
+        (tmp_path / "activitylog.toml").write_text('[[rules]]\nmatch = "a.*"\ndrop = true\n')
+        settings = load(tmp_path, ACTIVITYLOG_RULES_FILE=str(tmp_path / "other.toml"))
+        assert (settings.rules, settings.rules_file) == ((), tmp_path / "other.toml")
+        assert len(load(tmp_path).rules) == 1
+
+    def test_both_in_one_place_are_an_error(self, tmp_path: Path) -> None:
+        """Nobody knows which was meant."""
+        with pytest.raises(ConfigurationError, match=r"There are rules and a rules_file in configure\(\)"):
+            load(tmp_path, {"rules": [], "rules_file": "rules.toml"})
 
     @pytest.mark.parametrize("given", ["", "  ", 5, "a\0b"])
     def test_a_path_that_is_none(self, tmp_path: Path, given: Any) -> None:

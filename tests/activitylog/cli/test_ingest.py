@@ -115,6 +115,20 @@ class TestEvents:
         assert summary(capsys, "log", "--limit", "4")[1]["lines"] == 4
 
 
+class TestRules:
+    @pytest.mark.parametrize("form", ["rules", "rules_file"])
+    def test_an_import_is_not_thinned(
+        self, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The rules of the settings, in either form, are for what happens now; history arrives whole."""
+        rule = '[[rules]]\nmatch = "*"\ndrop = true\n'
+        (tmp_path / "rules.toml").write_text(rule)
+        (tmp_path / "activitylog.toml").write_text(rule if form == "rules" else 'rules_file = "rules.toml"\n')
+        (tmp_path / "log").write_text(GOOD * 3)
+        code, report = summary(capsys, "log")
+        assert (code, report["delivered"], report["dropped_by_reason"]) == (0, 3, {})
+
+
 class TestDryRun:
     def test_shows_the_calls_and_sends_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """--dry-run shows what would be emitted, one line of Python an event, and touches no store."""
