@@ -3,9 +3,9 @@ What becomes of an event before it is sent: decided, counted, held where it must
 
 One object composes the parts, and the pipeline asks it on the way of each event::
 
-    admit(event)      by the rules, before any other work: None when it is dropped
-    hold(admitted)    after the chain: True when it waits in a window, of a budget or of a roll-up
-    kept, lost        how it ended otherwise: sent, or why not
+    admission.admit(event)    by the rules, before any other work: None when it is dropped
+    admitted.hold(event)      after the chain: True when it waits in a window, of a budget or of a roll-up
+    admitted.count, .lose     how it ended otherwise: sent, or why not
 
 Windows end by a ticker, which gives what waited to ``send``. Each event is counted exactly, before sampling, and
 the counts of minutes that are over go to ``report``. Without rules there is no admission: an event costs no more.
@@ -13,7 +13,6 @@ the counts of minutes that are over go to ``report``. Without rules there is no 
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,10 +23,10 @@ from structlog.typing import EventDict
 
 from activitylog.counters import MAX_WAITING, Cell, Counters, count_of
 from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
-from activitylog.exceptions import ConfigurationError
 from activitylog.rollup import RollUp
 from activitylog.rules import Rule, RulesFile, compile_rules
 from activitylog.rules.reading import outcome_of, tenant_of
+from activitylog.rules.watch import RulesWatch
 from activitylog.sampling import Sampler, Ticket, Verdict
 from activitylog.stats import Counter, RuleStats
 from activitylog.ticker import Ticker
@@ -46,8 +45,6 @@ _POLL_SECONDS: Final = 0.02
 #: Why rules do not keep an event; other reasons are the pipeline's own.
 _REASONS: Final = frozenset({"drop", "sample", "budget", "reentrant"})
 _UNKNOWN: Final = "\0"
-
-_log = logging.getLogger("activitylog")
 
 
 class Outlet(Protocol):
@@ -69,12 +66,40 @@ class Outlet(Protocol):
 class Admitted:
     """An event on its way: what was decided about it, and where it is counted."""
 
-    __slots__ = ("cell", "ticket", "verdict")
+    __slots__ = ("_admission", "_cell", "_ticket", "_verdict")
 
-    def __init__(self, cell: tuple[int, str, str, str, str], verdict: Verdict, ticket: Ticket | None) -> None:
-        self.cell = cell
-        self.verdict = verdict
-        self.ticket = ticket
+    def __init__(
+        self, admission: Admission, cell: tuple[int, str, str, str, str], verdict: Verdict, ticket: Ticket | None
+    ) -> None:
+        self._admission = admission
+        self._cell = cell
+        self._verdict = verdict
+        self._ticket = ticket
+
+    def hold(self, method_name: str, event_dict: EventDict, trace: Any) -> bool:
+        """Have an event wait that went through the chain, if its rule says so; it is then counted in time."""
+        if self._ticket is not None:
+            self._ticket.place(_Held(self, method_name, event_dict, trace))
+            return True
+        if self._verdict.rollup is None:
+            return False
+        self.count("", event_dict)
+        self._admission.fold(self._verdict.rollup, method_name, event_dict, trace)
+        return True
+
+    def lose(self, reason: str, event_dict: Any) -> None:
+        """Count an event that the chain did not let through; what the chain left of it may be anything."""
+        if self._ticket is not None:
+            self._ticket.withdraw()
+        self.count(reason, event_dict if isinstance(event_dict, dict) else {})
+
+    def count(self, reason: str, event_dict: EventDict) -> None:
+        """Count an event: sent when there is no reason, else why not."""
+        self.add(reason, _amount(event_dict))
+
+    def add(self, reason: str, amount: int) -> None:
+        """Count so many events."""
+        self._admission.counters.add((*self._cell, reason, amount))
 
 
 class _Held(NamedTuple):
@@ -114,8 +139,8 @@ class Admission:
         self._dry_run = dry_run
         self._clock = clock
         self._counting = counting
-        self._counters = Counters()
-        self._waiting = self._counters.waiting
+        self.counters = Counters()
+        self._waiting = self.counters.waiting
         self._count = self._waiting.append
         self._rollup = RollUp(self._release, clock=clock)
         self._rolled_up = Counter()
@@ -193,11 +218,11 @@ class Admission:
             tenant = tenant_of(event_dict)
         outcome = outcome_of(method_name, event_dict)
         if not reason:
-            return Admitted((now_ns, tenant, name, outcome, rule), cast(Verdict, verdict), ticket)
+            return Admitted(self, (now_ns, tenant, name, outcome, rule), cast(Verdict, verdict), ticket)
         count = count_of(event_dict) if "objects" in event_dict or "count" in event_dict else 1
         self._count((now_ns, tenant, name, outcome, rule, reason, count))
         if len(self._waiting) > MAX_WAITING:
-            self._counters.sum_up()
+            self.counters.sum_up()
         return None
 
     def _dropper(self, name: Any) -> str:
@@ -211,27 +236,10 @@ class Admission:
             self._droppers[name] = rule
         return rule
 
-    def hold(self, admitted: Admitted, method_name: str, event_dict: EventDict, trace: Any) -> bool:
-        """Have an event wait that went through the chain, if its rule says so."""
-        if admitted.ticket is not None:
-            admitted.ticket.place(_Held(admitted, method_name, event_dict, trace))
-            return True
-        if admitted.verdict.rollup is None:
-            return False
-        self._count((*admitted.cell, "", _amount(event_dict)))
+    def fold(self, rule: Rule, method_name: str, event_dict: EventDict, trace: Any) -> None:
+        """Have an event become part of a roll-up."""
         self._rolled_up.increment()
-        self._rollup.add(admitted.verdict.rollup, method_name, event_dict, trace)
-        return True
-
-    def kept(self, admitted: Admitted, event_dict: EventDict) -> None:
-        """Count an event that was sent."""
-        self._count((*admitted.cell, "", _amount(event_dict)))
-
-    def lost(self, admitted: Admitted, reason: str, event_dict: EventDict) -> None:
-        """Count an event that the chain did not let through, for ``reason``."""
-        if admitted.ticket is not None:
-            admitted.ticket.withdraw()
-        self._count((*admitted.cell, reason, _amount(event_dict)))
+        self._rollup.add(rule, method_name, event_dict, trace)
 
     def _stored_name(self, name: Any) -> str:
         """The event's name as the chain gives it."""
@@ -244,7 +252,7 @@ class Admission:
         if not reason:
             verdict.mark(held.event_dict)
             reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
-        self._count((*held.admitted.cell, reason, amount))
+        held.admitted.add(reason, amount)
 
     def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
         """What was folded in a roll-up's window."""
@@ -270,11 +278,11 @@ class Admission:
         self._rollup.tick()
 
     def _report_counts(self, before_ns: int | None) -> None:
-        counts = self._counters.take(before_ns)
+        counts = self.counters.take(before_ns)
         if not self._counting:
             return
         if before_ns is not None and self._should_wait(counts, before_ns):
-            self._counters.put_back(counts)
+            self.counters.put_back(counts)
             return
         for cell, count in counts.items():
             self._outlet.report(cell, count)
@@ -313,7 +321,7 @@ class Admission:
 
     def dropped(self) -> dict[str, int]:
         """Events that the rules did not keep, by reason."""
-        reasons = self._counters.reasons()
+        reasons = self.counters.reasons()
         return {reason: count for reason, count in reasons.items() if reason in _REASONS}
 
     def held(self) -> int:
@@ -345,39 +353,3 @@ def _amount(event_dict: EventDict) -> int:
     if type(count) is int:
         return count
     return count_of(event_dict) if "count" in event_dict or "objects" in event_dict else 1
-
-
-class RulesWatch:
-    """
-    Follows a file of rules. A file that cannot be used changes nothing, and is told about once.
-
-    Args:
-        file: the file, as it was when its rules were put in force.
-        replace: puts other rules in force.
-        every_ns: between two looks.
-    """
-
-    def __init__(self, file: RulesFile, replace: Callable[[Sequence[Rule]], None], every_ns: int) -> None:
-        self._file = file
-        self._replace = replace
-        self._every_ns = every_ns
-        self._next_ns = 0
-        self.reloads = 0
-        self.error = ""
-
-    def look(self, now_ns: int) -> None:
-        """Look at the file, if it is time."""
-        if 0 < self._next_ns - now_ns <= self._every_ns:
-            return
-        self._next_ns = now_ns + self._every_ns
-        try:
-            rules = self._file.changed()
-        except ConfigurationError as error:
-            self.error = str(error)
-            _log.error("activitylog: the rules stay as they were: %s", error)
-            return
-        if rules is not None:
-            self._replace(rules)
-            self.error = ""
-            self.reloads += 1
-            _log.warning("activitylog: %d rules are in force, read again from %s.", len(rules), self._file.path)

@@ -21,7 +21,7 @@ from opentelemetry.sdk.resources import Resource
 from structlog.exceptions import DropEvent
 from structlog.typing import EventDict, Processor
 
-from activitylog.admission import Admission, Admitted
+from activitylog.admission import Admission
 from activitylog.counters import Cell
 from activitylog.destinations import exporter_builder
 from activitylog.error_log import ErrorLog
@@ -178,29 +178,28 @@ class Pipeline:
             if FLAGS in passed:
                 self._note_flags(passed)
             trace = trace_of(passed)
-            if admission is not None and admitted is not None:
-                if admission.hold(admitted, method_name, passed, trace):
-                    return True
-                admission.kept(admitted, passed)
+            if admitted is not None and admitted.hold(method_name, passed, trace):
+                return True
             self._event_logger.emit(self._render.record(method_name, passed, trace))
+            if admitted is not None:
+                admitted.count("", passed)
         except DropEvent:
             self._dropped.increment("filtered")
-            self._lose(admitted, "filtered", passed)
+            if admitted is not None:
+                admitted.lose("filtered", passed)
             return False
         except Exception as error:  # noqa: BLE001 - emit never raises; counted, and logged once a minute
-            self._lose(admitted, "error", passed)
+            if admitted is not None:
+                admitted.lose("error", passed)
             self.fail(error, event)
             return False
         except BaseException:
             self._dropped.increment("interrupted")
-            self._lose(admitted, "interrupted", passed)
+            if admitted is not None:
+                admitted.lose("interrupted", passed)
             raise
         self._emitted.increment()
         return True
-
-    def _lose(self, admitted: Admitted | None, reason: str, passed: Any) -> None:
-        if self._admission is not None and admitted is not None:
-            self._admission.lost(admitted, reason, passed if isinstance(passed, dict) else {})
 
     def enabled(self, name: str) -> bool:
         """False when an event of this name would be dropped whatever else it has; it then counts as dropped."""

@@ -54,6 +54,7 @@ _PARTS: Final = {
 _TRACE: Final = ("trace_id", "span_id", "trace_flags")
 _MAX_NAMES: Final = 64
 _INT64: Final = 1 << 63
+_ABSENT: Final = object()
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 #: The smallest float is one of these parts of 1, so every finite float is a whole number of them.
 _FLOAT_BITS: Final = 1074
@@ -268,8 +269,14 @@ class _Window:
     def _keep_common(self, other: EventDict) -> None:
         ours = self.event_dict
         for name in (_FLAGS, VARIED):
-            _unite(name, ours, other)
-        differing = [name for name, value in ours.items() if name not in other or not _same(value, other[name])]
+            if name in ours or name in other:
+                _unite(name, ours, other)
+        get = other.get
+        differing = [
+            name
+            for name, value in ours.items()
+            if (theirs := get(name, _ABSENT)) is not value and not _same(value, theirs)
+        ]
         differing += [name for name in other if name not in ours]
         for name in differing:
             ours.pop(name, None)
@@ -346,8 +353,17 @@ def _foldable(rule: Rule, event_dict: EventDict) -> bool:
 
 def _key(rule: Rule, method_name: str, event_dict: EventDict) -> _Key:
     """What similar events share. Equal rules, as after a reload, share their windows."""
-    values = [_frozen(event_dict.get(name)) for name in _attributes(rule.rollup_by + _ALWAYS)]
+    get = event_dict.get
+    values = [
+        value if (value := get(name)) is None or value.__class__ is str else _frozen(value)
+        for name in _key_names(rule.rollup_by)
+    ]
     return (method_name, rule.name, rule.rollup_by, rule.rollup_sum, *values)
+
+
+@functools.lru_cache(maxsize=1024)
+def _key_names(rollup_by: tuple[str, ...]) -> tuple[str, ...]:
+    return _attributes(rollup_by + _ALWAYS)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -365,9 +381,7 @@ def _attributes(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _frozen(value: Any) -> Any:
-    """Something hashable that is equal for equal values of the same type only."""
-    if value is None or type(value) is str:
-        return value
+    """Something hashable that is equal for equal values of the same type only; texts are that themselves."""
     return type(value), repr(value)
 
 

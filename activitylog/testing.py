@@ -23,7 +23,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from structlog.typing import Processor
 
 from activitylog import config
-from activitylog.event import ATTRIBUTE_OF_KEY
+from activitylog.event import ATTRIBUTE_OF_KEY, COUNTER_EVENT_NAME
 from activitylog.pipeline import Pipeline
 from activitylog.settings import Settings
 from activitylog.visible import visible
@@ -92,8 +92,9 @@ class CapturedActivities(Sequence[CapturedEvent]):
 
     @property
     def events(self) -> list[CapturedEvent]:
-        """All events so far."""
-        return [_captured(data.log_record) for data in self._exporter.get_finished_logs()]
+        """All events so far, without the exact counts that rules bring along."""
+        records: list[Any] = [data.log_record for data in self._exporter.get_finished_logs()]
+        return [_captured(record) for record in records if record.event_name != COUNTER_EVENT_NAME]
 
     @property
     def names(self) -> list[str]:
@@ -152,7 +153,8 @@ def capture_activities(
     Args:
         strict: raise from ``emit`` whatever would be repaired or counted in production.
         processors: of the application, as for ``configure``.
-        settings: fields of :class:`activitylog.settings.Settings`, such as the limits.
+        settings: fields of :class:`activitylog.settings.Settings`, such as the limits or ``rules``. Without them
+            no rules apply; what a rule holds in a window is captured after ``activitylog.flush()``.
     """
     exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider(shutdown_on_exit=False)
@@ -163,6 +165,7 @@ def capture_activities(
         yield CapturedActivities(exporter)
     finally:
         config.swap(previous)
+        pipeline.shutdown(0)
 
 
 def _captured(record: Any) -> CapturedEvent:

@@ -220,6 +220,11 @@ def _check_thinning(values: dict[str, Any]) -> None:
         )
     if frozenset(values.get("rollup_by", ())) & frozenset(values.get("rollup_sum", ())):
         raise ConfigurationError("rollup_by and rollup_sum share an attribute.", hint="Leave it in one of them.")
+    if "trace" in values.get("rollup_by", ()):
+        raise ConfigurationError(
+            "rollup_by names the trace, which is no attribute.",
+            hint="Accepted: actor, object, target, session, request_id and names of attributes.",
+        )
 
 
 # Names.

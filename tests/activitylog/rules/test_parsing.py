@@ -194,6 +194,7 @@ class TestMistakes:
             (written(rollup="5s", rollup_by="actor"), "rollup_by is 'actor'. Accepted: a list"),
             (written(rollup="5s", rollup_by=["a", "a"]), "rollup_by names an attribute twice"),
             (written(rollup="5s", rollup_by=["n"], rollup_sum=["n"]), "share an attribute"),
+            (written(rollup="5s", rollup_by=["trace"]), "rollup_by names the trace"),
             (written(sample=0.5, keep=["failed"]), "keep has 'failed' in it, which is no outcome. Did you mean"),
             (written(sample=0.5, keep=False), "keep is False. Accepted: true, or a list"),
             (written(sample=0.5, name="a\nb"), "name is"),

@@ -105,9 +105,9 @@ class TestFind:
                 {"match": {"session": "s"}, "drop": True},
             ]
         )
-        assert rules.find("info", {"event": "a.b"}) == 51
+        assert rules.find("info", {"event": "a.created"}) == 51
         assert [[index for index, _ in candidates] for candidates in rules._by_name.values()] == [[50, 51]]
-        assert list(rules._by_name) == ["a.b"]
+        assert list(rules._by_name) == ["a.created"]
 
     def test_many_threads_at_once(self) -> None:
         """New names from all of them."""
