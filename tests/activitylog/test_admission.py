@@ -19,9 +19,12 @@ from structlog.exceptions import DropEvent
 
 import activitylog
 from activitylog import config
+from activitylog.admission import Admission
+from activitylog.counters import Cell
 from activitylog.event import COUNTER_EVENT_NAME
 from activitylog.pipeline import Pipeline
 from activitylog.provider import BoundedProcessor
+from activitylog.redaction import parse_redaction
 from activitylog.rules import parse_rules
 from activitylog.settings import Settings
 from tests.exporters_for_tests import ScriptedExporter
@@ -178,6 +181,93 @@ class TestCounterRecords:
         assert Counter({name: n for (name, _, reason), n in out.counters.items() if not reason}) == stored
         assert Counter({name: n for (name, _, reason), n in out.counters.items() if reason}) == stored
 
+    def test_say_no_more_of_the_tenant_than_the_rows(self) -> None:
+        """Redaction applies to them."""
+        with sent(
+            {"match": "a.*", "drop": True},
+            redaction=parse_redaction({"drop": ["tenant"]}),
+        ) as out:
+            activitylog.emit("a.b", tenant="acme")
+            activitylog.emit("c.d", tenant="acme")
+        assert len(out.records) == 3
+        assert not [r for r in out.records if "activity.tenant.id" in (r.log_record.attributes or {})]
+
+
+class Outlet:
+    """Keeps what an admission sends, and says how much room there is."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.reported: Cells = Counter()
+        self.room = 100
+
+    def send(self, _method_name: str, event_dict: Any, _trace: Any) -> bool:
+        self.sent.append(event_dict)
+        return True
+
+    def report(self, cell: Cell, count: int) -> None:
+        self.reported[cell.event, cell.rule, cell.reason] += count
+
+    def stored_name(self, name: Any) -> str:
+        return str(name)
+
+    def has_room(self, records: int) -> bool:
+        return records <= self.room
+
+
+class TestTick:
+    """By a clock of the test's own."""
+
+    @pytest.fixture
+    def made(self) -> Iterator[tuple[Admission, Outlet, list[int]]]:
+        now = [60_000_000_000 * 1_000]
+        outlet = Outlet()
+        rules = parse_rules([{"match": "fold.*", "rollup": "10s"}, {"match": "a.*", "drop": True}])
+        admission = Admission(rules, outlet, key=b"k" * 16, clock=lambda: now[0])
+        yield admission, outlet, now
+        admission.close()
+
+    def test_reports_minutes_that_are_over(self, made: tuple[Admission, Outlet, list[int]]) -> None:
+        """And not the one that goes on."""
+        admission, outlet, now = made
+        admission.admit("info", {"event": "a.b"})
+        admission.tick()
+        assert not outlet.reported
+        now[0] += 60_000_000_000
+        admission.tick()
+        assert outlet.reported == {("a.b", "a.*", "drop"): 1}
+
+    def test_keeps_counts_until_there_is_room(self, made: tuple[Admission, Outlet, list[int]]) -> None:
+        """They are few, and a lost one is a total that is wrong; but not for ever."""
+        admission, outlet, now = made
+        outlet.room = 0
+        admission.admit("info", {"event": "a.b"})
+        now[0] += 60_000_000_000
+        admission.tick()
+        assert not outlet.reported
+        outlet.room = 1
+        admission.tick()
+        assert outlet.reported == {("a.b", "a.*", "drop"): 1}
+        outlet.room = 0
+        admission.admit("info", {"event": "a.b"})
+        now[0] += 10 * 60_000_000_000
+        admission.tick()
+        assert outlet.reported == {("a.b", "a.*", "drop"): 2}
+
+    def test_sends_what_a_window_has_folded(self, made: tuple[Admission, Outlet, list[int]]) -> None:
+        """When the window is over."""
+        admission, outlet, now = made
+        for _ in range(3):
+            event: dict[str, Any] = {"event": "fold.it"}
+            admitted = admission.admit("info", event)
+            assert admitted is not None
+            assert admitted.hold("info", {**event, "timestamp": now[0]}, None)
+        admission.tick()
+        assert not outlet.sent
+        now[0] += 10_000_000_000
+        admission.tick()
+        assert [event["activity.count"] for event in outlet.sent] == [3]
+
 
 class TestFiltered:
     def test_counts_what_an_application_drops_after_the_decision(self) -> None:
@@ -270,6 +360,7 @@ class TestBudget:
 
         with sent(self.RULE, processors=[drop]) as out:
             activitylog.emit("a.b")
+            assert activitylog.stats().held == 0
             activitylog.flush(10)
         assert out.counters == {("a.b", "few", "filtered"): 1}
 
@@ -302,6 +393,13 @@ class TestRollUp:
         (event,) = out.events
         assert event.attributes["activity.count"] == 100
         assert out.counters == {("message.typing", "fold", ""): 100}
+
+    def test_shutdown_sends_what_waits(self) -> None:
+        """Nothing is lost when the window is cut."""
+        with sent(self.RULE) as out:
+            activitylog.emit("message.typing")
+            activitylog.emit("message.typing")
+        assert out.stands_for("message.typing") == 2
 
     def test_failures_stay_by_themselves(self) -> None:
         """They are never folded unless the rule says so."""
