@@ -22,8 +22,8 @@ from urllib.parse import quote
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
-from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaError
-from activitylog.routing import CountersApart
+from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaError, StoreError
+from activitylog.routing import CountersApart, CountersPlace
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
@@ -96,6 +96,7 @@ def _clickhouse(
         return CountersApart(
             events=exporter(table=EVENTS_TABLE, columns=column_mapping(), prepare=before_events),
             counters=exporter(table=INGEST_TABLE, prepare=before_counters),
+            place=CountersPlace(partial(before_counters, None)),
         )
 
     return build
@@ -108,14 +109,24 @@ def _preparations(url: DestinationURL, settings: Settings, *, create: bool) -> t
     """
     What is done before the first insert of events, and of counters: apply the migrations, or look for the table.
 
-    When it raises, the exporter keeps the batch and comes again, until its deadline.
+    When it raises, the exporter keeps the batch and comes again, until its deadline. (Counters are given up before
+    that where it raises SchemaError.)
     """
     from activitylog.store import check_countable, check_writable
 
-    if create:
-        apply = _once(_on_a_connection(url, partial(_apply_schema, settings=settings.store), create_database=True))
-        return apply, apply
-    return _on_a_connection(url, check_writable), _on_a_connection(url, check_countable)
+    countable = _on_a_connection(url, check_countable)
+    if not create:
+        return _on_a_connection(url, check_writable), countable
+    apply = _once(_on_a_connection(url, partial(_apply_schema, settings=settings.store), create_database=True))
+
+    def apply_and_check(client: Any) -> None:
+        try:
+            apply(client)
+        except SchemaError as error:  # no answer yet: another process may be at it
+            raise StoreError(str(error)) from error
+        countable(client)
+
+    return apply, apply_and_check
 
 
 def _once(step: _Preparation) -> _Preparation:

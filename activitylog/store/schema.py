@@ -21,6 +21,7 @@ from activitylog.store_settings import StoreSettings
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+_SYNTAX_ERROR: Final = 62
 _ACCESS_DENIED: Final = 497
 
 
@@ -102,13 +103,32 @@ def check_countable(client: Client) -> None:
     """
     As :func:`check_writable`, for exact counters: the landing table, and the view that takes them out of it.
 
-    Without the view the landing table would take them and keep nothing.
+    Without the view the landing table would take them and keep nothing. Where the user is denied to insert into it
+    (a grant that older versions did not need) is a definite answer, too.
 
     Raises:
-        SchemaError: one of them is not there; says which command makes it.
+        SchemaError: one of them is not there, or not for this user; says which command helps.
     """
     _check_exists(client, "table", INGEST_TABLE)
     _check_exists(client, "view", COUNTERS_VIEW)
+    _check_granted(client, INGEST_TABLE)
+
+
+def _check_granted(client: Client, table: str) -> None:
+    """A server that cannot be asked for it (before 24.11) says it by refusing the insert."""
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        granted = client.command(f"CHECK GRANT INSERT ON {table}")
+    except DatabaseError as error:
+        if error.code in (_SYNTAX_ERROR, _ACCESS_DENIED):
+            return
+        raise
+    if not int(str(granted)):
+        raise SchemaError(
+            f"The user of the URL may not insert into {table}.",
+            hint=f"Run: GRANT INSERT ON {table} TO its user, as `activitylog schema access` prints for writers.",
+        )
 
 
 def _check_exists(client: Client, kind: Literal["table", "view"], name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from activitylog.url import parse
 from otel_clickhouse import ClickHouseLogExporter, RetryableError
 from otel_clickhouse.client import Client, connect
 from otel_clickhouse.encoder import Columns
+from tests.otel_clickhouse.fault_server import FaultServer
 from tests.otel_clickhouse.records import record
 
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
@@ -154,14 +155,45 @@ class TestPreparation:
     def test_counters_need_the_view_behind_the_landing_table(
         self, server_url: str, migrated_client: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Without it the landing table would swallow them: they count as lost, and the log says what to run."""
+        """Without it the landing table would swallow them: lost at once and told about; no event waits."""
         migrated_client.command("DROP VIEW activity_counters_mv")
-        with caplog.at_level(logging.WARNING, "otel_clickhouse"):
-            found = exported(server_url, migrated_client, BATCH, retry_deadline_seconds=0.2)
-        assert found == (FAILURE, {"deadline": 2})
+        began = time.monotonic()
+        found = exported(server_url, migrated_client, BATCH)
+        assert time.monotonic() - began < 30  # the deadline for what is tried again is 60
+        assert found == (FAILURE, {"no_counters_table": 2})
         assert stored(migrated_client) == STORED
         assert "no view activity_counters_mv in" in caplog.text
         assert "activitylog schema apply" in caplog.text
+
+    def test_who_may_make_the_schema_mends_it(self, server_url: str, migrated_client: Any) -> None:
+        """Whoever creates it has a place for counters after that; the first batch's are stored."""
+        migrated_client.command("DROP VIEW activity_counters_mv")
+        assert exported(server_url, migrated_client, BATCH, create_schema=True) == (SUCCESS, {})
+        assert (stored(migrated_client), counted(migrated_client)) == (STORED, COUNTED)
+
+    def test_stored_again_once_the_schema_is_applied(self, server_url: str, migrated_client: Any) -> None:
+        """The process need not be restarted for it."""
+        migrated_client.command("DROP VIEW activity_counters_mv")
+        url = f"{server_url.rpartition('/')[0]}/{migrated_client.database}"
+        exporter: Any = exporter_builder(parse(url), Settings())()
+        assert exporter.export(BATCH) is FAILURE
+        store.apply(migrated_client)
+        exporter._place._look_again = 0.0
+        assert exporter.export([counter(3)]) is SUCCESS
+        exporter.shutdown()
+        assert exporter.dropped() == {"no_counters_table": 2}
+        assert [line[-1] for line in counted(migrated_client)] == [3]
+
+    def test_a_server_that_answers_nothing_definite(self) -> None:
+        """No answer, or one that is no ClickHouse's: the counters' own attempts decide."""
+        server = FaultServer([])
+        try:
+            exporter: Any = exporter_builder(parse(server.url), Settings(retry_deadline_seconds=0.2))()
+            exporter.export(BATCH)
+            assert "no_counters_table" not in exporter.dropped()
+        finally:
+            exporter.shutdown()
+            server.close()
 
     def test_what_succeeded_is_not_done_again(self) -> None:
         """Both exporters prepare the same store; what failed is tried again."""

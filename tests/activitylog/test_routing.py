@@ -10,8 +10,9 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from activitylog.event import COUNTER_EVENT_NAME
+from activitylog.exceptions import SchemaError
 from activitylog.provider import AccountedExporter, Interruptible, ReportsLosses
-from activitylog.routing import AccountableExporter, CountersApart
+from activitylog.routing import AccountableExporter, CountersApart, CountersPlace
 from tests.exporters_for_tests import GatedExporter, ScriptedExporter
 from tests.otel_clickhouse.records import record
 
@@ -92,6 +93,82 @@ class TestLosses:
         events, counters = Half({"permanent": 3}), Half()
         CountersApart(events=events, counters=counters).export(MIXED)
         assert counters.batches == [COUNTERS]
+
+
+class Store:
+    """Answers whether counters can be stored, in turn, then the last answer for good; a clock of its own."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.now = 1000.0
+
+    def check(self) -> None:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is not None:
+            raise answer
+
+    def place(self) -> CountersPlace:
+        return CountersPlace(self.check, clock=lambda: self.now)
+
+
+LACKS = SchemaError("There is no view.", hint="Run: activitylog schema apply --url URL.")
+
+
+class TestNoPlace:
+    """A store that has no place for counters."""
+
+    def test_given_up_at_once_and_counted(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Events go on, counters are lost with a reason of their own, the log has the command, once."""
+        events, counters = Half(), Half()
+        store = Store(LACKS)
+        exporter = CountersApart(events=events, counters=counters, place=store.place())
+        accounted = AccountedExporter(lambda: exporter, "test")
+        assert [accounted.export(batch) for batch in (MIXED, COUNTERS, EVENTS)] == [FAILURE, FAILURE, SUCCESS]
+        assert accounted.lost == exporter.dropped() == {"no_counters_table": 4}
+        assert accounted.delivered == 6
+        assert (events.given, counters.given) == ([EVENTS, EVENTS], [])
+        assert [line.getMessage() for line in caplog.records if line.name == "activitylog"] == [
+            "activitylog: exact counters are not stored, events are: There is no view. "
+            "Run: activitylog schema apply --url URL."
+        ]
+
+    def test_looked_at_again_from_time_to_time(self, caplog: pytest.LogCaptureFixture) -> None:
+        """After five minutes, not before; what is told again is what has changed."""
+        counters, store = Half(), Store(LACKS, LACKS, SchemaError("not granted"), None)
+        exporter = CountersApart(events=Half(), counters=counters, place=store.place())
+        for seconds, asked in ((0, 1), (299, 1), (1, 2), (300, 3), (300, 4), (600, 4)):
+            store.now += seconds
+            exporter.export(COUNTERS)
+            assert store.asked == asked
+        assert counters.given == [COUNTERS, COUNTERS]
+        assert exporter.dropped() == {"no_counters_table": 8}
+        assert len(caplog.records) == 2
+
+    def test_no_answer_is_not_no(self) -> None:
+        """A server that is away may have the table: the exporter waits for it, and the next batch asks again."""
+        counters, store = Half({"deadline": 2}), Store(OSError("refused"), None)
+        exporter = CountersApart(events=Half(), counters=counters, place=store.place())
+        assert [exporter.export(COUNTERS) for _ in range(3)] == [FAILURE, SUCCESS, SUCCESS]
+        assert (store.asked, len(counters.given)) == (2, 3)
+        assert exporter.dropped() == {"deadline": 2}
+
+    def test_a_place_that_goes_away(self) -> None:
+        """After a batch of counters that was lost it is asked for again: the next ones do not wait, too."""
+        counters, store = Half({"deadline": 2}), Store(None, LACKS)
+        exporter = CountersApart(events=Half(), counters=counters, place=store.place())
+        assert [exporter.export(COUNTERS) for _ in range(3)] == [FAILURE, FAILURE, FAILURE]
+        assert len(counters.given) == 1
+        assert exporter.dropped() == {"deadline": 2, "no_counters_table": 4}
+
+    def test_a_process_that_ends_does_not_look(self) -> None:
+        """Each batch has one attempt then, and no question before it."""
+        counters, store = Half(), Store(LACKS)
+        exporter = CountersApart(events=Half(), counters=counters, place=store.place())
+        exporter.interrupt()
+        assert exporter.export(COUNTERS) is SUCCESS
+        assert store.asked == 0
 
 
 class TestBoth:

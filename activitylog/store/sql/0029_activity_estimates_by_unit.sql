@@ -65,7 +65,7 @@ FROM
         sum(pow(units.part, 2)) AS squares,
         max(units.part) AS largest,
         sum(units.wrong) AS wrong,
-        countIf(units.unit = '') AS lost
+        countIf(units.unit = '' AND units.part > 0) AS lost
     FROM
     (
         SELECT
@@ -91,7 +91,7 @@ FROM
             countIf(NOT events.SampleWeight >= 1) AS wrong
         FROM activity_events AS events
         WHERE events.SampleBy != ''
-        GROUP BY Day, TenantId, EventName, unit
+        GROUP BY Day, TenantId, EventName, events.SampleBy, unit
     ) AS units
     GROUP BY Day, TenantId, EventName
 ) AS draws
