@@ -60,6 +60,7 @@ class Summary:
         covered: of the lines with rows.
         trusted: of all lines (``yes``).
         exact: of all lines (``exact``).
+        exact_wrong: of these, those that are not the truth; None without any.
         trusted_covered: of the trusted lines; None without any.
     """
 
@@ -72,6 +73,7 @@ class Summary:
     covered: float | None
     trusted: float
     exact: float
+    exact_wrong: float | None
     trusted_covered: float | None
 
 
@@ -84,6 +86,7 @@ def summarize(draws: Sequence[list[Judged]]) -> list[Summary]:
 def _summary(question: str, lines: Sequence[Judged]) -> Summary:
     present = [line for line in lines if line.estimate.rows]
     trusted = [line for line in lines if line.estimate.trust == "yes"]
+    exact = [line for line in lines if line.estimate.trust == "exact"]
     z = [line.z for line in lines if line.z is not None]
     true_sum = sum(line.truth for line in lines)
     return Summary(
@@ -95,7 +98,8 @@ def _summary(question: str, lines: Sequence[Judged]) -> Summary:
         z_deviation=(sum(value * value for value in z) / len(z)) ** 0.5 if z else None,
         covered=_percent(line.covered for line in present),
         trusted=100 * len(trusted) / len(lines),
-        exact=100 * sum(line.estimate.trust == "exact" for line in lines) / len(lines),
+        exact=100 * len(exact) / len(lines),
+        exact_wrong=_percent(not line.covered for line in exact),
         trusted_covered=_percent(line.covered for line in trusted),
     )
 

@@ -35,7 +35,7 @@ class Records:
     def mean_rate(self) -> float:
         """Events a second."""
         seconds = (self.events[-1]["timestamp"] - self.events[0]["timestamp"]) / 1e9
-        return len(self.events) / max(seconds, 1.0)
+        return float(len(self.events) / max(seconds, 1.0))
 
 
 def read(path: Path) -> Records:

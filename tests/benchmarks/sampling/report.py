@@ -47,8 +47,8 @@ def _overview(study: Study) -> Iterable[str]:
 
 def _summaries(study: Study) -> Iterable[str]:
     head = ("plan", "question", "lines", "no row %", "median error %", "bias %", "rms z", "covered %")
-    yield _row(*head, "trusted %", "exact %", "trusted: covered %")
-    yield _row(*["---"] * 11)
+    yield _row(*head, "trusted %", "trusted: covered %", "exact %", "exact: wrong %")
+    yield _row(*["---"] * 12)
     for outcome in study.outcomes:
         for summary in summarize(outcome.draws):
             yield _summary_row(outcome, summary)
@@ -66,8 +66,9 @@ def _summary_row(outcome: Outcome, summary: Summary) -> str:
         _number(summary.z_deviation, 2),
         _number(summary.covered, 1),
         f"{summary.trusted:.0f}",
-        f"{summary.exact:.0f}",
         _number(summary.trusted_covered, 1),
+        f"{summary.exact:.0f}",
+        _number(summary.exact_wrong, 0),
     )
 
 
