@@ -5,13 +5,10 @@ What it costs to drop in the Collector instead of in ``emit``.
 
     python -m tests.benchmarks.sampling.collector /path/to/otelcol --events 200000 --rounds 3
 
-The Collector needs the OTLP receiver, the probabilistic sampler and the nop exporter. It listens on loopback, and is
-ended by its process id. A client process makes events of 20,000 sessions and sends them over OTLP/gRPC; 1 % is kept:
-
-* ``opentelemetry, collector drops``: the SDK's own logger and batch processor; the Collector samples by session
-* ``activitylog, collector drops``: no rules; the Collector samples by session
-* ``activitylog, emit drops``: ``sample = 0.01, by = "session"``; the Collector passes on what comes
-* the same by single events in ``emit``, by the id of the trace in the Collector
+The Collector needs the OTLP receiver, the probabilistic sampler and the nop exporter. It listens on loopback and
+is ended by its process id. A client process makes events of 20,000 sessions and sends them over OTLP/gRPC; 1 % is
+kept, by the Collector (by the session, or by the id of the trace: a trace an event) or by our rule (by the
+session, or by single events). Then the Collector only takes what comes.
 
 CPU is user and system time of both processes, from the first event to the end of the flush, without starting. The
 Collector's own metrics must say that nothing was lost on the way.
@@ -115,7 +112,7 @@ def running(binary: Path, way: Way, port: int, metrics_port: int) -> Iterator[in
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "collector.json"
         file.write_text(json.dumps(_configuration(way, port, metrics_port)))
-        process = subprocess.Popen([str(binary), "--config", str(file)])  # noqa: S603 - the caller's own binary
+        process = subprocess.Popen([str(binary), "--config", str(file)])
         try:
             _wait_for(port)
             yield process.pid
@@ -145,8 +142,8 @@ def cpu_seconds(pid: int) -> float:
 def _metric(port: int, name: str) -> int:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
-    values = re.findall(rf"^{name}(?:_total)?(?:__records_)?(?:\{{[^}}]*\}})? ([0-9.e+]+)$", text, re.MULTILINE)
-    return round(sum(float(value) for value in values))
+    found = re.findall(rf"^{name}\w*(\{{[^}}]*\}})? ([0-9.e+]+)$", text, re.MULTILINE)
+    return round(sum(float(value) for labels, value in found if 'sampled="false"' not in labels))
 
 
 def measure(binary: Path, way: Way, events: int) -> Cost:
@@ -159,8 +156,8 @@ def measure(binary: Path, way: Way, events: int) -> Cost:
     port, metrics_port = _free_port(), _free_port()
     with running(binary, way, port, metrics_port) as pid:
         before = cpu_seconds(pid)
-        arguments = ["--client", way.client, "--by", way.rule_by, "--port", str(port), "--events", str(events)]
-        said = subprocess.run(  # noqa: S603 - this very module
+        arguments = ["--client", way.client, "--by", _by(way), "--port", str(port), "--events", str(events)]
+        said = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.sampling.collector", *arguments],
             check=True,
             capture_output=True,
@@ -169,24 +166,37 @@ def measure(binary: Path, way: Way, events: int) -> Cost:
         client = float(said.split()[-1])
         collector = cpu_seconds(pid) - before
         accepted = _metric(metrics_port, "otelcol_receiver_accepted_log_records")
-        passed = _metric(metrics_port, "otelcol_exporter_sent_log_records")
+        passed = _metric(metrics_port, "otelcol_processor_probabilistic_sampler_count_logs_sampled")
     assert way.rule_by or accepted == events, (way, accepted)
     return Cost(1e6 * client / events, 1e6 * collector / events, accepted, passed)
 
 
+def _by(way: Way) -> str:
+    """What the client does by: its rule's unit, or the traces that it has to make."""
+    return way.collector_by if way.client == "opentelemetry" else way.rule_by
+
+
 def client(kind: str, by: str, port: int, events: int) -> float:
     """CPU seconds of this process for so many events."""
-    send = _opentelemetry(port) if kind == "opentelemetry" else _activitylog(port, by)
+    send = _opentelemetry(port, with_trace=by == "trace") if kind == "opentelemetry" else _activitylog(port, by)
     started = time.process_time()
     send(events)
     return time.process_time() - started
 
 
-def _opentelemetry(port: int) -> Any:
+def _opentelemetry(port: int, *, with_trace: bool) -> Any:
     from opentelemetry._logs import SeverityNumber
     from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+    from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+
+    ids = RandomIdGenerator()
+
+    def trace() -> Any:
+        span = SpanContext(ids.generate_trace_id(), ids.generate_span_id(), is_remote=False)
+        return set_span_in_context(NonRecordingSpan(span))
 
     provider = LoggerProvider(shutdown_on_exit=False)
     exporter = OTLPLogExporter(endpoint=f"http://127.0.0.1:{port}", insecure=True)
@@ -199,6 +209,7 @@ def _opentelemetry(port: int) -> Any:
         for number in range(events):
             logger.emit(
                 timestamp=time.time_ns(),
+                context=trace() if with_trace else None,
                 severity_number=SeverityNumber.INFO,
                 event_name="message.sent",
                 attributes={
