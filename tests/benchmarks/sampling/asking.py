@@ -137,12 +137,15 @@ def check_product(client: Client, answers: Answers) -> None:
     """
     result = ask(client, "estimates", days=36_500, limit=1_000)
     lines = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    lines = [line for line in lines if line["rows"]]
     assert {line["event"] for line in lines} == set(answers["event name"])
     for line in lines:
         ours = answers["event name"][line["event"]]
         assert abs(line["events"] - ours.events) < 1e-6 * ours.events + 0.01, (line, ours)
         assert abs(line["standard_error"] - ours.error) < 1e-6 * ours.error + 0.01, (line, ours)
-        assert line["trust"] == ours.trust, (line, ours)
+        # It knows the counters: what they tell of more than the rows is not exact.
+        short = ours.trust == "exact" and (line["exact"] or 0) > ours.events
+        assert line["trust"] == ("no" if short else ours.trust), (line, ours)
     rows = client.query(
         "SELECT toString(Day), sum(Weighted) FROM activity_estimates_by_unit GROUP BY Day"
     ).result_rows
