@@ -2,7 +2,7 @@
 -- answers: How many events were there before sampling, how sure is that, and what do the exact counters say? low to
 --   high holds the true number 95 times of 100, where trust is yes; trust is exact where nothing was sampled out, and
 --   no where fewer than 30 draws (in effect) carry the estimate, one of them has more than 5 percent of it, rows lack
---   what they were kept by, or weights are below 1. A draw is a row, or all rows that were kept as a whole.
+--   what they were kept by, weights are below 1, or no row carries what the counters know of. A draw is a row, or all rows that were kept as a whole.
 -- group: sampling
 -- kind: ranking
 -- x: event
@@ -23,7 +23,7 @@ WITH
         {until:DateTime64(9, 'UTC')}, assumeNotNull((SELECT max(Timestamp) FROM activity_events)), now64(9, 'UTC') + toIntervalHour(1)
     ) - toIntervalDay(least({days:UInt32}, 36500))), toDateTime64(0, 9, 'UTC'))), 9, 'UTC') AS start
 SELECT
-    sampled.event AS event,
+    if(rows = 0, counters.event, sampled.event) AS event,
     rows,
     events,
     round(deviation, 2) AS standard_error,
@@ -32,8 +32,9 @@ SELECT
     round(draws, 1) AS effective_rows,
     round(100 * share, 2) AS largest_percent,
     multiIf(
-        wrong > 0 OR NOT isFinite(events), 'no',
-        deviation = 0, 'exact',
+        wrong > 0 OR NOT isFinite(events) OR rows = 0, 'no',
+        -- rows of weight 1 only (failures, say) where others were sampled out to the last one
+        deviation = 0, if(toFloat64(counters.exact) > events, 'no', 'exact'),
         lost > 0 OR draws < 30 OR share > 0.05, 'no',
         'yes') AS trust,
     if(counters.records = 0, NULL, counters.exact) AS exact,
@@ -99,7 +100,7 @@ FROM
     )
     GROUP BY event
 ) AS sampled
-LEFT JOIN
+FULL JOIN
 (
     SELECT event, sum(amount) AS exact, count() AS records
     FROM

@@ -45,6 +45,28 @@ class TestEstimates:
             ("odd", 1, 0.5, 0.0, 0.5, 0.5, 0.0, 0.0, "no", None, None),
         ]
 
+    def test_names_of_which_no_sampled_row_is_left(self, empty_store: Any) -> None:
+        """Where counters know of events that no row stands for, nothing is exact; names without rows are lines."""
+        put(
+            empty_store,
+            row("2026-03-01 10:00", "viewed", Outcome="failure"),
+            row("2026-03-01 10:00", "paid"),
+        )
+        counters = {"Minute": "2026-03-01 10:00:00"}
+        put(
+            empty_store,
+            {**counters, "EventName": "viewed", "EventCount": 1, "Outcome": "failure"},
+            {**counters, "EventName": "viewed", "EventCount": 1000, "Reason": "sample"},
+            {**counters, "EventName": "paid", "EventCount": 1},
+            {**counters, "EventName": "gone", "EventCount": 7, "Reason": "sample"},
+            table="activity_counters",
+        )
+        assert ask(empty_store, "estimates").rows == [
+            ("paid", 1, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, "exact", 1, 1.0),
+            ("viewed", 1, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, "no", 1001, 0.001),
+            ("gone", 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "no", 7, 0.0),
+        ]
+
     def test_units(self, empty_store: Any) -> None:
         """Rows of one session are one draw where sampling keeps sessions: the same total, a larger error."""
         put(
