@@ -8,11 +8,14 @@ events of a draw.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from activitylog.queries import ask
+from tests.benchmarks.sampling.plans import Plan
 from tests.benchmarks.sampling.records import Records
+from tests.benchmarks.sampling.sending import RecordsClock
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -126,6 +129,24 @@ def check_counters(client: Client, truth: Truth, *, by_time: bool) -> None:
                 f"SELECT {key} AS key, sum(EventCount) FROM activity_totals GROUP BY key"
             ).result_rows
             assert {str(row[0]): int(row[1]) for row in rows} == truth[question], question
+
+
+def check_budget(client: Client, plan: Plan, first_ns: int) -> None:
+    """
+    Hold the rows of every second of the plan's clock within its budget; failures and denials are outside of it.
+
+    Raises:
+        AssertionError: with the fullest second.
+    """
+    budgets = [rule["max_per_second"] for rule in plan.rules if "max_per_second" in rule]
+    clock, rows = RecordsClock(first_ns, plan.speed), Counter[int]()
+    for (time_ns,) in client.query(
+        "SELECT toUnixTimestamp64Nano(Timestamp) FROM activity_events WHERE Outcome NOT IN ('failure', 'denied')"
+    ).result_rows:
+        clock.follow(time_ns)
+        rows[clock.now_ns // 1_000_000_000] += 1
+    for budget in budgets:
+        assert max(rows.values(), default=0) <= budget, rows.most_common(1)
 
 
 def check_product(client: Client, answers: Answers) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.sampling.asking import (
+    check_budget,
     check_counters,
     check_product,
     distinct_actors,
@@ -73,6 +74,7 @@ def study(
             answers = estimates(client, asked)
             check_counters(client, truth, by_time=plan.speed == 1)
             check_product(client, answers)
+            check_budget(client, plan, records.events[0]["timestamp"])
             outcome.rows.append(answers["total"][""].rows if answers["total"] else 0)
             outcome.actors.append(distinct_actors(client))
             outcome.draws.append(judge(truth, answers))
