@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
     rows, weighted = client.query(
         "SELECT count(), sum(SampleWeight * EventCount) FROM activity_events WHERE EventName = 'page.viewed'"
     ).result_rows[0]
-    exact = client.command("SELECT sum(EventCount) FROM activity_counters WHERE EventName = 'page.viewed'")
+    exact = client.command("SELECT sum(EventCount) FROM activity_totals WHERE EventName = 'page.viewed'")
     print(
         f"{true_pages} page views were emitted, {rows} are rows; {weighted:.0f} by their weights, {exact} exactly"
     )
