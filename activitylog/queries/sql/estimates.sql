@@ -2,7 +2,8 @@
 -- answers: How many events were there before sampling, how sure is that, and what do the exact counters say? low to
 --   high holds the true number 95 times of 100, where trust is yes; trust is exact where nothing was sampled out, and
 --   no where fewer than 30 draws (in effect) carry the estimate, one of them has more than 5 percent of it, rows lack
---   what they were kept by, weights are below 1, or no row carries what the counters know of. A draw is a row, or all rows that were kept as a whole.
+--   what they were kept by, weights are below 1, or the counters know of many more. A draw is a row, or all rows that
+--   were kept as a whole.
 -- group: sampling
 -- kind: ranking
 -- x: event
@@ -33,8 +34,9 @@ SELECT
     round(100 * share, 2) AS largest_percent,
     multiIf(
         wrong > 0 OR NOT isFinite(events) OR rows = 0, 'no',
-        -- rows of weight 1 only (failures, say) where others were sampled out to the last one
-        deviation = 0, if(toFloat64(counters.exact) > events, 'no', 'exact'),
+        -- rows know nothing of units that were not drawn: of a giant among them, or of all but the failures
+        counters.meant > events + 4 * deviation, 'no',
+        deviation = 0, 'exact',
         lost > 0 OR draws < 30 OR share > 0.05, 'no',
         'yes') AS trust,
     if(counters.records = 0, NULL, counters.exact) AS exact,
@@ -102,15 +104,19 @@ FROM
 ) AS sampled
 FULL JOIN
 (
-    SELECT event, sum(amount) AS exact, count() AS records
+    SELECT event, sum(amount) AS exact, toFloat64(sumIf(amount, stood_for)) AS meant, count() AS records
     FROM
     (
         -- a Collector may deliver a counter twice: the same producer and number. Without a number all of them count
-        SELECT EventName AS event, if(Seq = 0 OR Producer = '', sum(EventCount), any(EventCount)) AS amount
+        SELECT
+            EventName AS event,
+            if(Seq = 0 OR Producer = '', sum(EventCount), any(EventCount)) AS amount,
+            -- what weights stand for: not what a rule drops on purpose, nor what failed
+            Reason IN ('', 'sample', 'budget', 'reentrant') AS stood_for
         FROM activity_counters
         WHERE Minute >= start AND Minute < {until:DateTime64(9, 'UTC')}
             AND ({tenant:String} = '' OR TenantId = {tenant:String})
-        GROUP BY EventName, Producer, Seq
+        GROUP BY EventName, Producer, Seq, Reason
     )
     GROUP BY event
 ) AS counters ON sampled.event = counters.event

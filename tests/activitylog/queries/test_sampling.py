@@ -28,7 +28,7 @@ class TestEstimates:
         put(
             empty_store,
             {**counters, "EventName": "viewed", "EventCount": 41, "Reason": ""},
-            {**counters, "EventName": "viewed", "EventCount": 351, "Reason": "sampled"},
+            {**counters, "EventName": "viewed", "EventCount": 351, "Reason": "sample"},
             {**counters, "EventName": "paid", "EventCount": 5},
             {**counters, "EventName": "rare", "EventCount": 90, "Minute": "2026-02-01 10:00:00"},
             table="activity_counters",
@@ -66,6 +66,21 @@ class TestEstimates:
             ("viewed", 1, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, "no", 1001, 0.001),
             ("gone", 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "no", 7, 0.0),
         ]
+
+    def test_a_giant_that_was_not_drawn(self, empty_store: Any) -> None:
+        """Rows cannot know of it; the counters do. What a rule drops on purpose is not missed."""
+        put(empty_store, *(row(f"2026-03-01 10:00:{n:02}", "viewed", SampleWeight=10) for n in range(40)))
+        counters = {"Minute": "2026-03-01 10:00:00", "EventName": "viewed"}
+        put(
+            empty_store,
+            {**counters, "EventCount": 40},
+            {**counters, "EventCount": 550, "Reason": "sample"},
+            {**counters, "EventCount": 9000, "Reason": "drop"},
+            table="activity_counters",
+        )
+        assert [line[8:10] for line in ask(empty_store, "estimates").rows] == [("yes", 9590)]
+        put(empty_store, {**counters, "EventCount": 60, "Reason": "budget"}, table="activity_counters")
+        assert [line[8:10] for line in ask(empty_store, "estimates").rows] == [("no", 9650)]
 
     def test_units(self, empty_store: Any) -> None:
         """Rows of one session are one draw where sampling keeps sessions: the same total, a larger error."""
