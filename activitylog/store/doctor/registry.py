@@ -11,6 +11,7 @@ from activitylog.store.doctor.finding import AnyCheck
 from activitylog.store.doctor.missed import ROLLUPS
 from activitylog.store.doctor.parts import BATCHES, CHECKSUMS, DETACHED, PARTITIONS, PARTS
 from activitylog.store.doctor.places import DISK_STATE, FOLDER, MEMORY, ROOM
+from activitylog.store.doctor.sampled import KEPT, UNCOUNTED, WEIGHTS
 from activitylog.store.doctor.server import ACCESS, OWN_WARNINGS, SYSTEM_LOGS
 from activitylog.store.doctor.server_settings import SETTINGS
 from activitylog.store.doctor.tables import LANDING, SCHEMA, WINDOWS
@@ -44,6 +45,9 @@ CHECKS: Final[tuple[AnyCheck, ...]] = (
     REPAIRS,
     DUPLICATES,
     SEQUENCES,
+    KEPT,
+    WEIGHTS,
+    UNCOUNTED,
     REPLICAS,
     DISTRIBUTION,
     ACCESS,

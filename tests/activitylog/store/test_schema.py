@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from activitylog.exceptions import SchemaError
-from activitylog.store import Difference, apply, check, check_writable, diff, migrations, show
+from activitylog.store import Difference, apply, check, check_countable, check_writable, diff, migrations, show
 from activitylog.store.definitions import definitions
 
 
@@ -153,6 +154,53 @@ class TestCheckWritable:
         """The reader of the log learns what to run."""
         with pytest.raises(SchemaError, match=r"no table activity_events in .*activitylog schema apply"):
             check_writable(chdb_client)
+
+
+class AnswersOneUser:
+    """The driver's client as a user with other rights sees it; the embedded engine has no users."""
+
+    database = "activity"
+
+    def __init__(self, granted: int | DatabaseError) -> None:
+        self.granted = granted
+
+    def command(self, sql: str) -> int:
+        if not sql.startswith("CHECK GRANT INSERT ON activity_events_ingest"):
+            return 1
+        if isinstance(self.granted, DatabaseError):
+            raise self.granted
+        return self.granted
+
+
+class TestCheckCountable:
+    def test_a_store_of_ours(self, migrated_client: Any) -> None:
+        """Landing table, view and grant are there."""
+        check_countable(migrated_client)
+
+    @pytest.mark.parametrize("name", ["activity_events_ingest", "activity_counters_mv"])
+    def test_what_is_missing(self, migrated_client: Any, name: str) -> None:
+        """Each of the two is needed."""
+        migrated_client.command(f"DROP TABLE {name}")
+        with pytest.raises(SchemaError, match=rf"no (table|view) {name} .*activitylog schema apply"):
+            check_countable(migrated_client)
+
+    def test_a_grant_that_older_versions_did_not_need(self) -> None:
+        """A writer of before may insert events and no counters: a definite answer, with the statement."""
+        client: Any = AnswersOneUser(0)
+        with pytest.raises(SchemaError, match="GRANT INSERT ON activity_events_ingest TO"):
+            check_countable(client)
+        client.granted = 1
+        check_countable(client)
+
+    @pytest.mark.parametrize(("code", "raises"), [(62, False), (497, False), (241, True)])
+    def test_a_server_that_does_not_know_the_statement(self, code: int, *, raises: bool) -> None:
+        """It is no reason to give counters up; other errors are the caller's."""
+        client: Any = AnswersOneUser(DatabaseError("refused", code=code))
+        if not raises:
+            return check_countable(client)
+        with pytest.raises(DatabaseError):
+            check_countable(client)
+        return None
 
 
 class TestViews:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -150,3 +152,15 @@ class TestSchema:
         plan = store.query(f"EXPLAIN indexes = 1 SELECT * FROM {view} WHERE {condition}").result_rows
         cut = sum("Parts: 1/2" in line for (line,) in plan)
         assert cut == sum("ReadFromMergeTree" in line for (line,) in plan) > 0
+
+
+def test_the_sql_of_the_page_runs(migrated_client: Any) -> None:
+    """What README.md of the store shows can be copied."""
+    page = files("activitylog.store").joinpath("README.md").read_text(encoding="utf-8")
+    statements = [
+        part for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) for part in block.split(";\n")
+    ]
+    shown = [statement for statement in statements if statement.strip()]
+    assert len(shown) >= 3
+    for statement in shown:
+        assert migrated_client.query(statement).result_rows == []
