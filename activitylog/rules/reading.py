@@ -65,9 +65,16 @@ def name_of(event_dict: EventDict) -> str | None:
 
 def outcome_of(method_name: str, event_dict: EventDict) -> str:
     """The outcome that the record will have, ``success`` included."""
-    if method_name != "exception" and not _has_outcome(event_dict):
+    # Most events are plain successes, and every event asks: no call more than it takes.
+    if (
+        method_name != "exception"
+        and "outcome" not in event_dict
+        and "error" not in event_dict
+        and "exc_info" not in event_dict
+        and "activity.outcome" not in event_dict
+    ):
         bound = current()
-        if not bound or not _has_outcome(bound):
+        if not bound or bound.keys().isdisjoint(_SAYS_OUTCOME):
             return "success"
     outcome = given(event_dict, "outcome")
     if outcome is None:
@@ -83,9 +90,7 @@ def outcome_of(method_name: str, event_dict: EventDict) -> str:
     return "unknown"
 
 
-def _has_outcome(values: Mapping[str, Any]) -> bool:
-    """Whether there is anything that an outcome may come from; most events are plain successes."""
-    return "outcome" in values or "error" in values or "exc_info" in values or "activity.outcome" in values
+_SAYS_OUTCOME: Final = frozenset({"outcome", "error", "exc_info", "activity.outcome"})
 
 
 def _is_error(method_name: str, event_dict: EventDict) -> bool:
