@@ -229,11 +229,12 @@ class Admission:
         """The name of the rule that drops all events of this name, whatever else they have; empty without one."""
         if name.__class__ is not str:
             return ""
-        rules = self._sampler.rules
+        # In this order: what is found out by rules that are being replaced must not be remembered with the new ones.
+        droppers, rules = self._droppers, self._sampler.rules
         index = -1 if self._dry_run else rules.always_dropped(name)
         rule = rules.rules[index].name if index >= 0 else ""
-        if len(self._droppers) < _MAX_NAMES and _is_event_name(name):
-            self._droppers[name] = rule
+        if len(droppers) < _MAX_NAMES and _is_event_name(name):
+            droppers[name] = rule
         return rule
 
     def fold(self, rule: Rule, method_name: str, event_dict: EventDict, trace: Any) -> None:
