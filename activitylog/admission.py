@@ -229,7 +229,7 @@ class Admission:
         """The name of the rule that drops all events of this name, whatever else they have; empty without one."""
         if name.__class__ is not str:
             return ""
-        # In this order: what is found out by rules that are being replaced must not be remembered with the new ones.
+        # In this order: what rules that are being replaced say must not be remembered with the new ones.
         droppers, rules = self._droppers, self._sampler.rules
         index = -1 if self._dry_run else rules.always_dropped(name)
         rule = rules.rules[index].name if index >= 0 else ""
