@@ -101,9 +101,11 @@ def _columns_to_insert(client: Client, table: Table) -> list[str]:
 
 
 def _stored_columns(client: Client, table: str) -> dict[str, str]:
+    """The columns that writers fill, with their types: not those that the table itself takes out of the map."""
     rows = client.query(
         "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
-        "AND default_kind NOT IN ('ALIAS', 'MATERIALIZED') ORDER BY position",
+        "AND default_kind NOT IN ('ALIAS', 'MATERIALIZED') AND NOT startsWith(default_expression, 'Attributes[') "
+        "ORDER BY position",
         parameters={"table": table},
     ).result_rows
     return {name: type_ for name, type_ in rows}  # noqa: C416 - rows are not known to be pairs
