@@ -16,6 +16,8 @@ The errors that activitylog raises, all of them at configure time or in commands
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from activitylog.visible import visible_lines
@@ -97,3 +99,20 @@ def shown(value: Any) -> str:
     except ValueError:  # an integer with more digits than Python prints
         return "a number of thousands of digits"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def check_table(name: str, table: Any, known: Iterable[str]) -> None:
+    """
+    See that a setting is a table, and has no key that nobody knows.
+
+    Raises:
+        ConfigurationError: it is none, or has one; without the place it is from.
+    """
+    if not isinstance(table, Mapping):
+        raise ConfigurationError(f"expected a table, got {type(table).__name__}.", hint=f"Write [{name}].")
+    keys = sorted(known)
+    for key in table:
+        if key not in keys:
+            near = difflib.get_close_matches(str(key), keys, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(keys)}."
+            raise ConfigurationError(f"there is no key {key!r}.", hint=hint)

@@ -20,7 +20,6 @@ Both sides read it: the chain, to know where attributes go; the store, to make t
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from activitylog.event import FIELDS
-from activitylog.exceptions import ConfigurationError
+from activitylog.exceptions import ConfigurationError, check_table
 
 PartitionBy = Literal["day", "week", "month"]
 
@@ -84,15 +83,7 @@ def parse_store(table: Any) -> StoreSettings:
     """
     if isinstance(table, StoreSettings):
         return table
-    if not isinstance(table, Mapping):
-        raise ConfigurationError(f"expected a table, got {type(table).__name__}.", hint="Write [store].")
-    for key in table:
-        if key not in _READERS:
-            near = difflib.get_close_matches(str(key), _READERS, n=1)
-            raise ConfigurationError(
-                f"there is no key {key!r}.",
-                hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(_READERS))}.",
-            )
+    check_table("store", table, _READERS)
     values = {key: _READERS[key](key, value) for key, value in table.items()}
     settings = StoreSettings(**values)
     _check_tiers(settings)

@@ -25,7 +25,6 @@ pseudonymize. Standard library only.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from activitylog.event import ATTRIBUTE_OF_KEY
-from activitylog.exceptions import ConfigurationError
+from activitylog.exceptions import ConfigurationError, check_table
 from activitylog.redaction.linear import superlinear_reason
 
 #: Attributes that the pipeline itself writes or counts by.
@@ -139,15 +138,7 @@ def parse_redaction(table: Any) -> RedactionSettings:
     """
     if isinstance(table, RedactionSettings):
         return table
-    if not isinstance(table, Mapping):
-        raise ConfigurationError(f"expected a table, got {type(table).__name__}.", hint="Write [redaction].")
-    for key in table:
-        if key not in _READERS:
-            near = difflib.get_close_matches(str(key), _READERS, n=1)
-            raise ConfigurationError(
-                f"there is no key {key!r}.",
-                hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(_READERS))}.",
-            )
+    check_table("redaction", table, _READERS)
     settings = RedactionSettings(**{key: _READERS[key](key, value) for key, value in table.items()})
     _check_contradictions(settings)
     return settings
