@@ -9,6 +9,24 @@ from typing import Any
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
+from otel_delivery import Answer
+
+
+class DeliversOnly(LogRecordExporter):
+    """Gives definite answers, and is never asked for any other. Nothing is kept in it, and nothing open."""
+
+    def deliver(self, records: Sequence[ReadableLogRecord], *, token: str, first_attempt_ns: int | None) -> Answer:
+        raise NotImplementedError
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        raise AssertionError("a spool asks for definite answers")
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+    def shutdown(self) -> None:
+        pass
+
 
 class ScriptedExporter(LogRecordExporter):
     """Answers each batch with the next item of a script: a result, an exception to raise, or a function."""
@@ -18,6 +36,10 @@ class ScriptedExporter(LogRecordExporter):
         self.batches: list[list[ReadableLogRecord]] = []
         self.losses: dict[str, int] = {}
         self.shutdowns = 0
+        #: What ``deliver`` answers in turn, and then that all is delivered.
+        self.answers: list[Answer] = []
+        #: What it was given: records, token, time of the first attempt.
+        self.attempts: list[tuple[list[ReadableLogRecord], str, int | None]] = []
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         answer: Any = self.script.pop(0) if self.script else LogRecordExportResult.SUCCESS
@@ -32,6 +54,13 @@ class ScriptedExporter(LogRecordExporter):
         if answer is LogRecordExportResult.SUCCESS:
             self.batches.append(list(batch))
         return LogRecordExportResult(answer)
+
+    def deliver(self, records: Sequence[ReadableLogRecord], *, token: str, first_attempt_ns: int | None) -> Answer:
+        self.attempts.append((list(records), token, first_attempt_ns))
+        return self.answers.pop(0) if self.answers else Answer("delivered")
+
+    def interrupt(self) -> None:
+        """Nothing waits here."""
 
     def dropped(self) -> Mapping[str, int]:
         return self.losses
