@@ -1,0 +1,286 @@
+"""
+The backlog: events that are on disk only, of this process and of dead ones, back into records and out.
+
+Of a folder the frozen batches go first, exactly as they were: the same events, the same order, the same token.
+What remains goes segment by segment in new batches, each frozen before it is sent.
+
+Where bytes of a frozen batch are damaged, its other events go with its token: if it has arrived, they have, too.
+Of one that was sent in halves nobody knows which those were, so what is left gets a token of its own, and its
+first attempt counts as long ago: the exporter then looks what the backend has before it sends. The same holds for
+events of a folder whose journal is damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+
+from otel_spool.codec import decode_record
+from otel_spool.delivery import Batch
+from otel_spool.exceptions import CorruptError, MissingCodecError
+from otel_spool.folder import Entry, Folder
+from otel_spool.frame import Damage
+from otel_spool.journal import Frozen, events_in
+from otel_spool.ranges import Ranges, in_order, numbers_of
+from otel_spool.segment import HELD, Contents, Segment, StoredEvent
+from otel_spool.sending import Sender
+from otel_spool.spool import Spool
+
+_MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+#: When the first attempt of a batch began of which nobody knows whether it was sent.
+_LONG_AGO_NS: Final = 0
+
+#: Earlier times are those of a machine that did not know the time yet (the start of 2020).
+_NO_CLOCK_NS: Final = 1_577_836_800_000_000_000
+
+_Found = tuple[Entry, ReadableLogRecord]
+
+
+class Backlog:
+    """
+    Sends what is on disk only. One thread at a time.
+
+    Args:
+        max_records: of a new batch.
+        turn: called before each batch; False ends the work for now.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        sender: Sender,
+        *,
+        max_records: int,
+        turn: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._spool = spool
+        self._sender = sender
+        self._max_records = max_records
+        self._turn = turn
+        self._seen: dict[Folder, Ranges] = {}
+        self._left_alone: set[Folder] = set()
+        self._known_damages: set[tuple[Path, int]] = set()
+
+    def work(self) -> bool:
+        """Send everything there is; False when that was ended before."""
+        done = [self._own()]
+        done += [
+            self._adopted(folder) for folder in list(self._spool.adopted)
+        ]  # each, whatever became of the others
+        return all(done)
+
+    def forget(self) -> None:
+        """The adopted folders are let go of, with what was learned of them."""
+        self._seen.clear()
+
+    def _own(self) -> bool:
+        while (taken := self._spool.take_deferred()) is not None:
+            folder, segment = taken
+            try:
+                if not (self._pending(folder) and self._segment(folder, segment)):
+                    return False
+                if segment.unsettled > 0 and not self._give_up_unreadable(folder, segment):
+                    return False
+            finally:
+                segment.taken = False
+        return True
+
+    def _give_up_unreadable(self, folder: Folder, segment: Segment) -> bool:
+        """All that can be read of a segment is sent. False while other events of it are being sent."""
+        with self._spool.lock:
+            if segment.frozen:
+                return False
+            self._spool.give_up(folder, segment, "corrupt")
+            return True
+
+    def _adopted(self, folder: Folder) -> bool:
+        if folder in self._left_alone:
+            return True
+        try:
+            done = self._pending(folder) and all(
+                self._segment(folder, segment) for segment in sorted(folder.segments.values(), key=_order)
+            )
+        except MissingCodecError as error:
+            self._left_alone.add(folder)
+            self._spool.log.tell("codec", "%s is left as it is: %s", folder.path.name, error)
+            return True
+        if done and not folder.segments:
+            self._note_missing(folder)
+            if not self._spool.accounts.has_untold(folder):
+                self._spool.adopted.release(folder)
+        return done
+
+    def _pending(self, folder: Folder) -> bool:
+        """Send the frozen batches again."""
+        with self._spool.lock:
+            in_flight = self._spool.in_flight
+            waiting = [frozen for frozen in folder.journal.pending.values() if frozen.token not in in_flight]
+            settled = folder.journal.settled.copy()
+        if not waiting:
+            return True
+        found = self._collect(folder, events_in(waiting), settled)
+        return found is not None and all(self._again(folder, frozen, found) for frozen in waiting)
+
+    def _collect(self, folder: Folder, wanted: Ranges, settled: Ranges) -> dict[int, _Found] | None:
+        found: dict[int, _Found] = {}
+        for segment in sorted(folder.segments.values(), key=_order):
+            contents = self._read(folder, segment)
+            if contents is None:
+                return None
+            events = [event for event in contents.events if event.number in wanted and event.number not in settled]
+            decoded = self._decode(folder, segment, contents, events)
+            found.update((entry.number, (entry, record)) for entry, record in decoded)
+        return found
+
+    def _again(self, folder: Folder, frozen: Frozen, found: dict[int, _Found]) -> bool:
+        numbers = list(numbers_of(frozen.ranges))
+        entries = [found[number][0] for number in numbers if number in found]
+        records = [found[number][1] for number in numbers if number in found]
+        self._note_lost(folder, [number for number in numbers if number not in found])
+        if not records:
+            with self._spool.lock:
+                folder.settle({}, frozen.token)
+            return True
+        batch = Batch(records, range(len(records)), frozen.token, frozen.first_attempt_ns)
+        if len(records) < len(numbers) and frozen.token in folder.journal.split:
+            rest = crc32(repr(in_order(entry.number for entry in entries)).encode("ascii"))
+            batch = replace(batch, token=f"{frozen.token}/rest-{rest:08x}", first_attempt_ns=_LONG_AGO_NS)
+        return self._turn() and self._sender.send(folder, entries, batch, token=frozen.token).complete
+
+    def _note_lost(self, folder: Folder, numbers: Sequence[int]) -> None:
+        """Of a frozen batch these events are nowhere, unless they were given up before."""
+        with self._spool.lock:
+            lost = [number for number in numbers if number not in folder.journal.settled]
+            if not lost:
+                return
+            if folder is not self._spool.writer.folder:  # there, their segment has them in its own count
+                self._spool.lose(folder, "corrupt", len(lost))
+            folder.journal.settle(in_order(lost))
+
+    def _segment(self, folder: Folder, segment: Segment) -> bool:
+        """Send what is unsettled of a segment; False when some of it waits."""
+        if not segment.measured or segment.unsettled > 0:
+            contents = self._read(folder, segment)
+            if contents is None:
+                return False
+            if self._is_expired(segment) and not segment.frozen:
+                self._spool.give_up(folder, segment, "expired")
+                return True
+            if not self._send_rest(folder, segment, contents):
+                return False
+        with self._spool.lock:
+            folder.remove_if_settled(segment)
+        return True
+
+    def _send_rest(self, folder: Folder, segment: Segment, contents: Contents) -> bool:
+        with self._spool.lock:
+            settled, pending = folder.journal.settled.copy(), events_in(folder.journal.pending.values())
+        events = [event for event in contents.events if event.number not in settled]
+        waiting = [event for event in events if event.number in pending]  # another thread is sending them
+        events = [event for event in events if event.number not in pending] if waiting else events
+        for part in self._parts(events):
+            found = list(self._decode(folder, segment, contents, part))
+            if found and not self._new(folder, found):
+                return False
+        return not waiting
+
+    def _new(self, folder: Folder, found: Sequence[_Found]) -> bool:
+        if not self._turn():
+            return False
+        entries, records = [entry for entry, _ in found], [record for _, record in found]
+        doubtful = folder.journal.damaged
+        return self._sender.freeze_and_send(folder, entries, records, doubtful=doubtful).complete
+
+    def _read(self, folder: Folder, segment: Segment) -> Contents | None:
+        """What is in a segment; None when that cannot be read for now."""
+        try:
+            contents = folder.read(segment)
+        except FileNotFoundError:
+            contents = Contents(b"", folder.seed)
+            if not segment.frozen:
+                self._spool.give_up(folder, segment, "vanished")
+        except OSError as error:
+            self._spool.log.tell("read", "%s cannot be read for now: %s", segment.path.name, error)
+            return None
+        for damage in contents.damages:
+            self._put_aside(folder, segment, damage)
+        self._measure(folder, segment, contents)
+        return contents
+
+    def _measure(self, folder: Folder, segment: Segment, contents: Contents) -> None:
+        """Learn of an adopted segment what its writer knew."""
+        if not segment.measured:
+            segment.measured = True
+            replaced = [pair for event in contents.events for pair in event.replaces]
+            if replaced:
+                with self._spool.lock:
+                    folder.journal.settle(replaced)
+            segment.created_ns = contents.created_ns
+            segment.events = len(contents.events)
+            segment.settled = sum(event.number in folder.journal.settled for event in contents.events)
+            seen = self._seen.setdefault(folder, Ranges())
+            seen.update((event.number, event.number) for event in contents.events)
+
+    def _is_expired(self, segment: Segment) -> bool:
+        age_ns = self._spool.now_ns() - segment.created_ns
+        return segment.created_ns > _NO_CLOCK_NS and age_ns > self._spool.options.max_age_seconds * 1e9
+
+    def _decode(
+        self, folder: Folder, segment: Segment, contents: Contents, events: Sequence[StoredEvent]
+    ) -> Iterator[_Found]:
+        for event in events:
+            entry = Entry(segment, event.number, len(event.payload))
+            try:
+                record = decode_record(event.kind, event.payload, contents.source)
+            except CorruptError:
+                self._spool.quarantine.keep(
+                    f"{folder.path.name}-{segment.path.name}-{event.number}", event.payload
+                )
+                self._spool.drop(folder, [entry], "corrupt")
+                continue
+            yield entry, record
+
+    def _put_aside(self, folder: Folder, segment: Segment, damage: Damage) -> None:
+        if (segment.path, damage.offset) in self._known_damages:
+            return
+        self._known_damages.add((segment.path, damage.offset))
+        with suppress(OSError):
+            data = self._spool.filesystem.read(segment.path)[damage.offset : damage.offset + damage.length]
+            self._spool.quarantine.keep(f"{folder.path.name}-{segment.path.name}-{damage.offset}", data)
+        self._spool.log.tell(
+            "damage", "%d bytes of %s are damaged and put aside", damage.length, segment.path.name
+        )
+
+    def _note_missing(self, folder: Folder) -> None:
+        """Count the events that were written, as the numbers of others show, and are not there any more."""
+        known = self._seen.pop(folder, Ranges())
+        known.update(folder.journal.settled)
+        highest = max((last for _, last in known), default=0)
+        missing = highest - len(known) - sum(folder.journal.given_up.values())
+        if missing > 0 and not folder.journal.damaged:
+            with self._spool.lock:
+                folder.journal.settle([(1, highest)])
+                self._spool.lose(folder, "corrupt", missing)
+
+    def _parts(self, events: Sequence[StoredEvent]) -> Iterator[list[StoredEvent]]:
+        part: list[StoredEvent] = []
+        size = 0
+        for event in events:
+            if part and (len(part) >= self._max_records or size + len(event.payload) > _MAX_BATCH_BYTES):
+                yield part
+                part, size = [], 0
+            part.append(event)
+            size += len(event.payload)
+        if part:
+            yield part
+
+
+def _order(segment: Segment) -> tuple[bool, int]:
+    """Held ones last: until then it is known what takes their place."""
+    return segment.lane == HELD, segment.number

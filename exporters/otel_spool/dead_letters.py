@@ -1,0 +1,175 @@
+"""
+Dead letters: events that the backend refused for good, kept with the reason.
+
+Each process writes files of its own into the folder ``dead``, in the format of all files of a spool: a header,
+then for each event its source, a ``LETTER`` frame with the reason, and the event itself. A file that is written to
+is locked. The oldest files go when they are more than their share of the spool.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+
+from otel_spool.codec import decode_record, decode_source, encode_record, encode_source
+from otel_spool.exceptions import CorruptError
+from otel_spool.filesystem import AppendFile, FileSystem, Lock
+from otel_spool.frame import EVENT_KINDS, Frame, Kind, pack, scan
+from otel_spool.quarantine import size_of
+from otel_spool.segment import header, seed_of
+
+FOLDER: Final = "dead"
+SUFFIX: Final = ".letters"
+#: A file is not written to beyond that, or a quarter of what all may take.
+_FILE_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event that was refused."""
+
+    record: ReadableLogRecord
+    reason: str
+    detail: str
+    refused_ns: int
+    path: Path
+
+
+class DeadLetters:
+    """
+    Writes letters. Thread-safe; not to be used on after a fork.
+
+    Args:
+        directory: of the spool.
+        max_bytes: of all files together.
+    """
+
+    def __init__(
+        self, filesystem: FileSystem, directory: Path, *, max_bytes: int, now_ns: Callable[[], int]
+    ) -> None:
+        self._filesystem = filesystem
+        self._folder = directory / FOLDER
+        self._max_bytes = max_bytes
+        self._file_bytes = min(_FILE_BYTES, max_bytes // 4)
+        self._now_ns = now_ns
+        self._name = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._file: AppendFile | None = None
+        self._held: Lock | None = None
+        self._size = 0
+        self._seed = 0
+
+    def write(self, record: ReadableLogRecord, reason: str, detail: str) -> bool:
+        """Keep one event; False when that could not be written."""
+        try:
+            with self._lock:
+                self._write(record, {"reason": reason, "detail": detail, "ns": self._now_ns()})
+        except Exception:  # noqa: BLE001 - a full disk, or a value that cannot be written: the loss is counted anyway
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+        held, self._held = self._held, None
+        if held is not None:
+            with suppress(OSError):
+                held.release()
+
+    def _write(self, record: ReadableLogRecord, about: dict[str, object]) -> None:
+        file = self._file if self._file is not None and self._size < self._file_bytes else self._open()
+        kind, payload = encode_record(record, 1)
+        source = encode_source(record.resource, record.instrumentation_scope)
+        frames = (
+            pack(Kind.SOURCE, 1, source, self._seed)
+            + pack(Kind.LETTER, 0, json.dumps(about).encode("ascii"), self._seed)
+            + pack(kind, 0, payload, self._seed)
+        )
+        try:
+            if file.write(frames) != len(frames):
+                file.truncate(self._size)
+                raise OSError("a write was cut short")
+        except OSError:
+            self._close()  # the next letter goes to another file
+            raise
+        self._size += len(frames)
+
+    def _open(self) -> AppendFile:
+        self._close()
+        self._filesystem.make_folder(self._folder)
+        self._make_room()
+        path = self._folder / f"{self._now_ns():020d}-{self._name}-{next(self._numbers):06d}{SUFFIX}"
+        self._seed = int.from_bytes(os.urandom(4), "little")
+        file = self._filesystem.open_append(path)
+        first = header(self._seed, self._now_ns(), os.getpid())
+        if file.write(first) != len(first):
+            file.close()
+            raise OSError("a write was cut short")
+        self._held = self._filesystem.lock(path)
+        self._file, self._size = file, len(first)
+        return file
+
+    def _make_room(self) -> None:
+        paths = letter_files(self._filesystem, self._folder.parent)
+        sizes = [size_of(self._filesystem, path) for path in paths]
+        total = sum(sizes) + self._file_bytes
+        for path, size in zip(paths, sizes, strict=True):
+            if total <= self._max_bytes:
+                return
+            with suppress(FileNotFoundError):  # another process was faster
+                self._filesystem.unlink(path)
+            total -= size
+
+
+def letter_files(filesystem: FileSystem, directory: Path) -> list[Path]:
+    """The files of letters of a spool, oldest first."""
+    folder = directory / FOLDER
+    with suppress(FileNotFoundError):
+        return [folder / name for name in filesystem.names(folder) if name.endswith(SUFFIX)]
+    return []
+
+
+def read_letters(filesystem: FileSystem, path: Path) -> Iterator[Letter]:
+    """
+    The letters of one file; what is damaged is left out.
+
+    Raises:
+        OSError: the file cannot be read.
+        MissingCodecError: it needs msgspec.
+    """
+    data = filesystem.read(path)
+    seed = seed_of(data)
+    if seed is None:
+        return
+    source = b""
+    about: dict[str, Any] = {}
+    for found in scan(data, seed):
+        if not isinstance(found, Frame):
+            source, about = b"", {}
+        elif found.kind == Kind.SOURCE:
+            source, about = found.payload, {}
+        elif found.kind == Kind.LETTER:
+            about = json.loads(found.payload)
+        elif found.kind in EVENT_KINDS and source and about:
+            with suppress(CorruptError):
+                record = decode_record(found.kind, found.payload, lambda _: decode_source(source))  # noqa: B023
+                yield Letter(record, about["reason"], about["detail"], about["ns"], path)
+            source, about = b"", {}

@@ -1,0 +1,599 @@
+"""What is kept and what gives way, what is adopted, and that the counts add up after every step."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_spool import adopted
+from otel_spool.exceptions import FolderError
+from otel_spool.filesystem import LocalFileSystem
+from otel_spool.folder import Entry
+from otel_spool.options import SpoolOptions
+from otel_spool.spool import Spool
+from otel_spool.writer import NotWritten
+from tests.otel_spool.backend import Backend
+from tests.otel_spool.failing_disk import FailingFileSystem
+from tests.otel_spool.producer import Producer, deliver_the_rest
+from tests.otel_spool.records import TIME_NS, number_of, record
+from tests.waiting import wait_until
+
+SMALL = SpoolOptions(segment_bytes=4096, max_bytes=20_000)
+
+
+def _fill(producer: Producer, numbers: Iterable[int], *, important: bool = False) -> list[Entry | NotWritten]:
+    got: list[Entry | NotWritten] = []
+    for number in numbers:
+        got.append(producer.append(record(number, text="x" * 300, important=important)))
+        assert producer.counts_add_up()
+        assert producer.spool.room.size_bytes() <= producer.spool.options.max_bytes
+    return got
+
+
+class _DiskOfSomebody(LocalFileSystem):
+    """A disk on which one folder belongs to user 12345."""
+
+    def __init__(self, theirs: Path) -> None:
+        super().__init__()
+        self._theirs = theirs
+
+    def owner(self, path: Path) -> int:
+        return 12345 if path == self._theirs else super().owner(path)
+
+
+def _given_away(folder: Path) -> LocalFileSystem:
+    """The disk, after a folder was given to user 12345; who is not root sees it as if it were."""
+    if os.geteuid() != 0:
+        return _DiskOfSomebody(folder)
+    os.chown(folder, 12345, 12345)
+    return LocalFileSystem()
+
+
+def _rest(directory: Path, options: SpoolOptions = SMALL) -> list[int]:
+    backend = Backend()
+    deliver_the_rest(directory, backend, options)
+    assert all(times == 1 for times in backend.rows.values())
+    return sorted(backend.rows)
+
+
+class TestOverflow:
+    """A full spool."""
+
+    def test_the_newest_gives_way(self, tmp_path):
+        """Under drop_newest what is there stays, and each new event is told that there is no room."""
+        producer = Producer(tmp_path, Backend(), SpoolOptions(**_of(SMALL), overflow="drop_newest"))
+        producer.spool.writer.deferring = True
+        got = _fill(producer, range(100))
+        kept = [isinstance(entry, Entry) for entry in got]
+        assert kept == sorted(kept, reverse=True)
+        assert set(got[sum(kept) :]) == {NotWritten.FULL}
+        producer.spool.close()
+        assert _rest(tmp_path) == list(range(sum(kept)))
+
+    def test_the_oldest_gives_way(self, tmp_path):
+        """Under drop_oldest every new event is written, and whole segments go from the other end."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        assert all(isinstance(entry, Entry) for entry in _fill(producer, range(200)))
+        dropped = producer.spool.accounts.own.dropped["spool_full"]
+        producer.spool.close()
+        assert _rest(tmp_path) == list(range(dropped, 200))
+        assert 120 < dropped < 170
+
+    def test_ordinary_events_go_first(self, tmp_path):
+        """Important ones go only when nothing else is left, and only for important ones."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(20))
+        assert all(isinstance(entry, Entry) for entry in _fill(producer, range(20, 65), important=True))
+        assert producer.spool.accounts.own.dropped == {"spool_full": 20}
+        producer.spool.room.of_others = 20_000 - producer.spool.room.size_bytes()
+        assert set(_fill(producer, range(100, 105))) == {NotWritten.FULL}
+        dropped = dict(producer.spool.accounts.own.dropped)
+        assert dropped == {"spool_full": 20}
+        producer.spool.room.of_others = 0
+        assert all(isinstance(entry, Entry) for entry in _fill(producer, range(65, 90), important=True))
+        assert producer.spool.accounts.own.dropped["spool_full"] > dropped["spool_full"]
+        producer.spool.close()
+        left = _rest(tmp_path)
+        assert left == list(range(left[0], 90))
+        assert left[0] > 20
+
+    def test_what_is_in_memory_too_is_not_dropped(self, tmp_path):
+        """Nor what is being sent; then the new event gives way."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        got = _fill(producer, range(80))
+        assert got[-1] is NotWritten.FULL
+        assert producer.spool.accounts.own.dropped == {}
+        producer.spool.writer.deferring = True
+        producer.spool.defer_all()
+        producer.send_backlog(["error"])
+        folder = producer.spool.writer.folder
+        assert folder is not None
+        frozen = [segment for segment in folder.segments.values() if segment.frozen]
+        assert len(frozen) == 1
+        _fill(producer, range(80, 200))
+        assert folder.has(frozen[0])
+
+    def test_an_event_that_never_fits(self, tmp_path):
+        """Nothing is dropped for it."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(30))
+        before = dict(producer.spool.accounts.own.dropped)
+        assert producer.append(record(99, text="x" * 30_000)) is NotWritten.FULL
+        assert producer.spool.accounts.own.dropped == before
+
+    def test_nobody_waits_for_what_never_fits(self, tmp_path):
+        """Under block such an event gives way at once."""
+        options = SpoolOptions(**_of(SMALL), overflow="block", overflow_timeout_seconds=60)
+        producer = Producer(tmp_path, Backend(), options)
+        began = time.monotonic()
+        assert producer.append(record(99, text="x" * 30_000)) is NotWritten.FULL
+        assert time.monotonic() - began < 30
+
+    def test_bytes_of_others_count(self, tmp_path):
+        """Nothing of ours is dropped where that would not make room."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(10))
+        producer.spool.room.of_others = 20_000
+        assert producer.append(record(99)) is NotWritten.FULL
+        assert producer.spool.accounts.own.dropped == {}
+
+    def test_block_waits_for_room(self, tmp_path):
+        """A thread that waits goes on as soon as events are delivered; without that, after the time-out."""
+        options = SpoolOptions(**_of(SMALL), overflow="block", overflow_timeout_seconds=30)
+        producer = Producer(tmp_path, Backend(), options)
+        producer.spool.writer.deferring = True
+        while producer.spool.room.size_bytes() < 19_000:
+            producer.append(record(1, text="x" * 300))
+        got: list[object] = []
+        waiting = threading.Thread(target=lambda: got.append(producer.spool.append(record(2, text="x" * 900))))
+        waiting.start()
+        wait_until(lambda: producer.spool.space._waiters)  # type: ignore[attr-defined]
+        producer.send_backlog(["ack"] * 100)
+        waiting.join(10)
+        assert isinstance(got[0], Entry)
+
+    def test_block_gives_up(self, tmp_path):
+        """After its time."""
+        options = SpoolOptions(**_of(SMALL), overflow="block", overflow_timeout_seconds=0.05)
+        producer = Producer(tmp_path, Backend(), options)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(60))
+        assert producer.append(record(99, text="x" * 900)) is NotWritten.FULL
+
+    def test_what_was_given_up_is_not_counted_again(self, tmp_path):
+        """The next process sees the gap in the numbers, and knows why."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(100))
+        producer.die()
+        last = deliver_the_rest(tmp_path, Backend(), SMALL)
+        assert last.spool.accounts.recovered.dropped == {}
+
+
+def _of(options: SpoolOptions) -> dict[str, Any]:
+    return {"segment_bytes": options.segment_bytes, "max_bytes": options.max_bytes}
+
+
+class TestAge:
+    """Events that are too old."""
+
+    def test_they_expire(self, tmp_path):
+        """They are given up by the segment, and counted."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(10))
+        producer.now_ns += int(8 * 24 * 3600 * 1e9)
+        _fill(producer, range(10, 13))
+        producer.spool.writer.seal_all()
+        assert producer.send_backlog(["ack"] * 9)
+        assert producer.spool.accounts.own.dropped == {"expired": 10 + 3 - len(producer.backend.rows)}
+        assert producer.counts_add_up()
+
+    @pytest.mark.parametrize("jump_seconds", [-3600.0, -60 * 365 * 24 * 3600.0])
+    def test_a_clock_that_jumps_back(self, jump_seconds, tmp_path):
+        """What seems to come from the future is delivered like the rest."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        _fill(producer, range(5))
+        producer.now_ns = max(producer.now_ns + int(jump_seconds * 1e9), 0)
+        _fill(producer, range(5, 10))
+        assert producer.send_backlog(["ack"] * 9)
+        assert sorted(producer.backend.rows) == list(range(10))
+
+    def test_a_machine_that_did_not_know_the_time(self, tmp_path):
+        """Events of 1970 are not too old when the clock is set."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        producer.spool.writer.deferring = True
+        producer.now_ns = 10**9
+        _fill(producer, range(5))
+        producer.now_ns = TIME_NS
+        assert producer.send_backlog(["ack"] * 9)
+        assert sorted(producer.backend.rows) == list(range(5))
+
+
+class TestAdoption:
+    """What dead processes left."""
+
+    def _dead(self, tmp_path: Path, numbers: Iterable[int], script: list[str] | None = None) -> Producer:
+        dead = Producer(tmp_path, Backend(), SMALL)
+        _fill(dead, numbers)
+        if script is not None:
+            dead.send_live(3, script)
+        dead.die()
+        return dead
+
+    def test_a_process_that_closes_leaves_what_it_has_not_read(self, tmp_path):
+        """Adopted, and let go without a look: everything is there for the next."""
+        self._dead(tmp_path, range(20))
+        second = Producer(tmp_path, Backend(), SMALL)
+        assert second.spool.adopted.take() == 1
+        second.spool.close()
+        assert _rest(tmp_path) == list(range(20))
+
+    def test_processes_with_the_same_id_have_other_tokens(self, tmp_path):
+        """In a container every process has the id 1: what a second one sends is not what the first sent."""
+        backend = Backend()
+        for start in (0, 10, 20):
+            process = Producer(tmp_path, backend, SMALL)
+            process.spool.adopted.take()
+            process.send_backlog(["ack"])
+            _fill(process, range(start, start + 10))
+            process.send_live(2, ["ack"])
+            process.die()
+        deliver_the_rest(tmp_path, backend, SMALL)
+        assert sorted(backend.rows) == list(range(30))
+        assert set(backend.rows.values()) == {1}
+
+    def test_folders_are_adopted_some_at_a_time(self, tmp_path):
+        """Each costs file descriptors; a hundred dead processes do not take those of the application."""
+        for start in range(0, 40, 2):
+            self._dead(tmp_path, range(start, start + 2))
+        live = Producer(tmp_path, Backend(), SMALL)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        assert live.spool.adopted.take() == adopted._MOST == 16
+        assert live.spool.adopted.take() == 0
+        assert len(list(Path("/proc/self/fd").iterdir())) - before <= 32
+        live.spool.close()
+        assert _rest(tmp_path) == list(range(40))
+
+    def test_a_folder_that_is_held_is_left_alone(self, tmp_path):
+        """By its flock, which another open file does not get."""
+        live = Producer(tmp_path, Backend(), SMALL)
+        _fill(live, range(3))
+        assert Producer(tmp_path, Backend(), SMALL).spool.adopted.take() == 0
+
+    def test_names_that_are_not_ours(self, tmp_path):
+        """Files, links and folders of other names are not touched."""
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "0123456789abcdef-000001").write_text("a file")
+        (tmp_path / "fedcba9876543210-000001").symlink_to(tmp_path / "notes")
+        (tmp_path / "0123456789ABCDEF-000002").mkdir()
+        live = Producer(tmp_path, Backend(), SMALL)
+        assert live.spool.adopted.take() == 0
+        assert len(list(tmp_path.iterdir())) == 4
+
+    def test_folders_of_other_users(self, tmp_path):
+        """They are left alone, and a spool of another user is refused."""
+        self._dead(tmp_path, range(3))
+        (folder,) = tmp_path.iterdir()
+        files = _given_away(folder)
+        assert Producer(tmp_path, Backend(), SMALL, files).spool.adopted.take() == 0
+        files = _given_away(tmp_path)
+        with pytest.raises(FolderError, match=f"is not a folder of user {os.geteuid()}"):
+            Spool(tmp_path, SMALL, filesystem=files)
+
+    def test_a_lock_that_is_a_link(self, tmp_path):
+        """Nothing is opened through symbolic links."""
+        self._dead(tmp_path, range(3))
+        (folder,) = tmp_path.iterdir()
+        (folder / "lock").unlink()
+        (folder / "lock").symlink_to(tmp_path / "elsewhere")
+        assert Producer(tmp_path, Backend(), SMALL).spool.adopted.take() == 0
+        assert not (tmp_path / "elsewhere").exists()
+
+    def test_a_folder_without_a_lock(self, tmp_path):
+        """The seed is in every segment, too."""
+        self._dead(tmp_path, range(20), ["stored"])
+        (folder,) = tmp_path.iterdir()
+        (folder / "lock").unlink()
+        assert _rest(tmp_path) == list(range(20))
+
+    def test_a_folder_with_damaged_headers(self, tmp_path):
+        """One header that can be read is enough."""
+        self._dead(tmp_path, range(40))
+        (folder,) = tmp_path.iterdir()
+        *damaged, last = sorted(
+            [folder / "lock", *folder.glob("*.seg")], key=lambda path: (path.name != "lock", path)
+        )
+        for path in damaged:
+            data = bytearray(path.read_bytes())
+            data[10] ^= 1
+            path.write_bytes(data)
+        assert last.name.endswith(".seg")
+        assert _rest(tmp_path) == list(range(40))
+
+    def test_a_folder_of_which_nothing_can_be_read(self, tmp_path):
+        """It is put aside, with its name and its time, and told once."""
+        self._dead(tmp_path, range(3))
+        (folder,) = tmp_path.iterdir()
+        for path in folder.iterdir():
+            path.write_bytes(b"\xff" * 100)
+        live = Producer(tmp_path, Backend(), SMALL)
+        live.spool.adopted.take()
+        assert live.spool.adopted.take() == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["quarantine"]
+        assert [path.name for path in (tmp_path / "quarantine").iterdir()] == [f"{TIME_NS:020d}-{folder.name}"]
+        assert live.spool.quarantine.pieces == 1
+
+    def test_an_empty_folder_is_removed(self, tmp_path):
+        """What a process leaves that was killed before its first event."""
+        (tmp_path / "0123456789abcdef-000001").mkdir()
+        assert _rest(tmp_path) == []
+        assert list(tmp_path.iterdir()) == []
+
+    def test_quarantine_is_bounded(self, tmp_path):
+        """The oldest goes; the spool is not full of what nobody can read."""
+        ticks = itertools.count(TIME_NS)
+        spool = Spool(tmp_path, SMALL, now_ns=lambda: next(ticks))
+        for n in range(20):
+            spool.quarantine.keep(f"piece-{n}", b"x" * 500)
+        spool.quarantine.keep("huge", b"x" * 100_000)
+        names = sorted(path.name.partition("-")[2] for path in (tmp_path / "quarantine").iterdir())
+        assert names == ["huge"]
+        assert sum(path.stat().st_size for path in (tmp_path / "quarantine").iterdir()) <= 2500
+
+    @pytest.mark.parametrize("attempts", [["stored"], ["error"]])
+    def test_a_frozen_batch_with_damage(self, attempts, tmp_path):
+        """What is left of it goes with its token: exactly once, whether it had arrived or not."""
+        backend = Backend()
+        dead = Producer(tmp_path, backend, SMALL)
+        _fill(dead, range(6))
+        dead.send_live(4, attempts)
+        dead.die()
+        (path,) = tmp_path.glob("*/*.seg")
+        data = bytearray(path.read_bytes())
+        places = [at for at in range(len(data)) if data.startswith(b"\xa5\x53\x01", at)]
+        data[places[3] + 40] ^= 1
+        path.write_bytes(data)
+        last = deliver_the_rest(tmp_path, backend, SMALL)
+        assert backend.violations == []
+        lost = set() if attempts == ["stored"] else {1}
+        assert dict(backend.rows) == dict.fromkeys(set(range(6)) - lost, 1)
+        assert last.spool.accounts.recovered.dropped == {"corrupt": 1}
+        assert last.spool.quarantine.pieces == 1
+
+    def test_a_damaged_journal(self, tmp_path):
+        """What may have been sent is sent with the request to look first."""
+        backend = Backend()
+        dead = Producer(tmp_path, backend, SMALL)
+        _fill(dead, range(6))
+        dead.send_live(4, ["stored"])
+        dead.die()
+        (path,) = tmp_path.glob("*/journal")
+        data = bytearray(path.read_bytes())
+        data[30] ^= 1
+        path.write_bytes(data)
+        last = deliver_the_rest(tmp_path, backend, SMALL)
+        assert dict(backend.rows) == dict.fromkeys(range(6), 1)
+        assert last.spool.accounts.recovered.dropped == {}
+
+    def test_every_bit_of_a_segment(self, tmp_path):
+        """One flipped bit costs at most one event, and never makes one up."""
+        self._dead(tmp_path / "original", range(3))
+        (path,) = (tmp_path / "original").glob("*/*.seg")
+        data = path.read_bytes()
+        for at in range(0, len(data), 7):
+            copy = tmp_path / str(at) / path.parent.name
+            copy.mkdir(parents=True)
+            spoiled = bytearray(data)
+            spoiled[at] ^= 1 << at % 8
+            (copy / path.name).write_bytes(spoiled)
+            (copy / "lock").write_bytes((path.parent / "lock").read_bytes())
+            backend = Backend()
+            last = deliver_the_rest(tmp_path / str(at), backend, SMALL)
+            lost = last.spool.accounts.recovered.dropped.get("corrupt", 0)
+            in_source = lost == 3
+            assert set(backend.rows) <= {0, 1, 2}
+            assert len(backend.rows) >= 2 or in_source, at
+
+
+class TestSyncing:
+    """Durable events."""
+
+    def test_an_error_is_told_to_those_it_concerns(self, tmp_path):
+        """And what comes later is in another file, for after an error the system calls everything synced."""
+        disk = FailingFileSystem(errno.EIO, only={"sync_file"})
+        spool = Spool(tmp_path, SMALL, filesystem=disk)
+        first = spool.append(record(1))
+        assert isinstance(first, Entry)
+        assert spool.make_durable(first)
+        disk.broken = True
+        second = spool.append(record(2))
+        assert isinstance(second, Entry)
+        assert second.segment is first.segment
+        assert not spool.make_durable(second)
+        disk.broken = False
+        third = spool.append(record(3))
+        assert isinstance(third, Entry)
+        assert third.segment is not first.segment
+        assert spool.make_durable(third)
+        assert not spool.make_durable(second)
+
+    def test_too_many_open_files(self, tmp_path):
+        """The medium was not even asked: the next sync may still do it."""
+        disk = FailingFileSystem(errno.EMFILE)
+        spool = Spool(tmp_path, SMALL, filesystem=disk)
+        entry = spool.append(record(1))
+        assert isinstance(entry, Entry)
+        disk.broken = True
+        assert not spool.make_durable(entry)
+        disk.broken = False
+        assert spool.make_durable(entry)
+
+    def test_what_was_delivered_meanwhile(self, tmp_path):
+        """Is as durable as can be; what somebody else has removed is not."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        entry = producer.append(record(1))
+        assert isinstance(entry, Entry)
+        producer.spool.writer.seal_all()
+        producer.send_live(1, ["ack"])
+        assert not entry.segment.path.exists()
+        assert producer.spool.make_durable(entry)
+        other = producer.append(record(2))
+        assert isinstance(other, Entry)
+        other.segment.path.unlink()
+        assert not producer.spool.make_durable(other)
+
+    def test_many_threads(self, tmp_path):
+        """Threads that make events durable while another syncs: none of them is told wrongly, none raises."""
+        spool = Spool(tmp_path, SpoolOptions(durability="power"))
+        done: list[bool] = []
+        stop = threading.Event()
+
+        def keep_synced():
+            while not stop.is_set():
+                spool.sync()
+
+        def emit():
+            for n in range(40):
+                entry = spool.append(record(n))
+                assert isinstance(entry, Entry)
+                done.append(spool.make_durable(entry))
+
+        syncing = threading.Thread(target=keep_synced)
+        threads = [threading.Thread(target=emit) for _ in range(4)]
+        for thread in [syncing, *threads]:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stop.set()
+        syncing.join()
+        assert done == [True] * 160
+
+
+def test_unlinking_fails(tmp_path):
+    """Events whose file cannot be removed are not sent again, by this process or by the next."""
+    disk = FailingFileSystem(errno.EACCES, only={"unlink"})
+    disk.broken = True
+    backend = Backend()
+    producer = Producer(tmp_path, backend, SMALL, disk)
+    producer.spool.writer.deferring = True
+    _fill(producer, range(30))
+    assert producer.send_backlog(["ack"] * 50)
+    assert producer.spool.unsent() == 0
+    assert producer.counts_add_up()
+    assert len(list(tmp_path.glob("*/*.seg"))) >= 2
+    producer.spool.close()
+    producer.die()
+    disk.broken = False
+    deliver_the_rest(tmp_path, backend, SMALL)
+    assert dict(backend.rows) == dict.fromkeys(range(30), 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_stays_as_long_as_a_segment_is_there(tmp_path):
+    """Also one that this process does not know of: without the journal its events would be sent again."""
+    producer = Producer(tmp_path, Backend(), SMALL)
+    _fill(producer, range(3))
+    producer.send_live(3, ["ack"])
+    (folder,) = tmp_path.iterdir()
+    (folder / "00000099.0.seg").write_bytes(b"")
+    producer.spool.close()
+    assert {path.name for path in folder.iterdir()} >= {"journal", "lock", "00000099.0.seg"}
+    assert _rest(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_becomes_read_only(tmp_path):
+    """Events go to memory, what is there is delivered, and when it can be written to again all is well."""
+    changing = {"write", "open_append", "unlink", "rename", "make_folder", "remove_folder", "truncate"}
+    disk = FailingFileSystem(errno.EROFS, only=changing)
+    backend = Backend()
+    producer = Producer(tmp_path, backend, SMALL, disk)
+    producer.spool.writer.deferring = True
+    _fill(producer, range(30))
+    disk.broken = True
+    assert producer.append(record(99)) is NotWritten.BROKEN
+    assert "Read-only" in producer.spool.writer.degraded
+    assert producer.send_backlog(["ack"] * 99)
+    assert sorted(backend.rows) == list(range(30))
+    assert producer.counts_add_up()
+    disk.broken = False
+    producer.clock += 6
+    assert isinstance(producer.append(record(30)), Entry)
+    producer.spool.close()
+    deliver_the_rest(tmp_path, backend, SMALL)
+    assert dict(backend.rows) == dict.fromkeys(range(31), 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_own_events_that_cannot_be_read(tmp_path):
+    """They are counted, once, and the others are delivered; the backlog does not go round in circles."""
+    producer = Producer(tmp_path, Backend(), SMALL)
+    producer.spool.writer.deferring = True
+    _fill(producer, range(6))
+    (path,) = tmp_path.glob("*/*.seg")
+    data = bytearray(path.read_bytes())
+    data[-30] ^= 1
+    path.write_bytes(data)
+    assert producer.send_backlog(["ack"] * 9)
+    assert sorted(producer.backend.rows) == list(range(5))
+    assert producer.spool.accounts.own.dropped == {"corrupt": 1}
+    assert producer.counts_add_up()
+    assert producer.spool.unsent() == 0
+
+
+def test_a_record_that_cannot_be_decoded(tmp_path, monkeypatch):
+    """In a frozen batch and outside: it is put aside and counted once."""
+    backend = Backend()
+    dead = Producer(tmp_path, backend, SMALL)
+    _fill(dead, range(3))
+    from otel_spool.frame import Kind, pack
+
+    folder = dead.spool.writer.folder
+    assert folder is not None
+    bad = dead.append(record(3))
+    assert isinstance(bad, Entry)
+    data = bad.segment.path.read_bytes()
+    bad.segment.path.write_bytes(data[: -bad.size] + pack(Kind.EVENT_JSON, bad.number, b"no record", folder.seed))
+    dead.send_live(4, ["error"])
+    dead.die()
+    last = deliver_the_rest(tmp_path, backend, SMALL)
+    assert sorted(backend.rows) == [0, 1, 2]
+    assert last.spool.accounts.recovered.dropped == {"corrupt": 1}
+    assert last.spool.quarantine.pieces == 1
+
+
+def test_an_answer_that_comes_after_the_end(tmp_path):
+    """A process that has let go of its folder writes nothing into it, for it is another's."""
+    backend = Backend()
+    producer = Producer(tmp_path, backend, SMALL)
+    _fill(producer, range(4))
+    entries = [entry for _, entry in producer.live]
+    folder = producer.spool.writer.folder
+    assert folder is not None
+    token = producer.spool.freeze(folder, entries)
+    producer.spool.close()
+    before = {path: path.read_bytes() for path in folder.path.iterdir()}
+    from otel_spool.delivery import Outcome
+
+    producer.spool.settle(folder, entries, token, Outcome(delivered=4))
+    assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert producer.counts_add_up()
+
+
+def test_logs_of_numbers():
+    """The tests tell records apart by their number."""
+    assert number_of(record(7)) == 7
