@@ -12,6 +12,7 @@ imports the OpenTelemetry SDK, and no driver.
 from otel_clickhouse.client import Client, connect
 from otel_clickhouse.encoder import Columns, encode_logs
 from otel_clickhouse.exceptions import (
+    BlockRefusedError,
     ConfigurationError,
     ExporterError,
     GivenUpError,
@@ -22,6 +23,7 @@ from otel_clickhouse.exporter import ClickHouseLogExporter
 from otel_clickhouse.mapping import TableMapping, parse_mapping
 
 __all__ = [
+    "BlockRefusedError",
     "ClickHouseLogExporter",
     "Client",
     "Columns",

@@ -8,29 +8,28 @@ One way to a ClickHouse server and to the embedded engine: clickhouse-connect, b
 * The driver itself sends an insert again, once, when the connection closes without an answer, and has no switch
   for it. Our settings carry a deduplication token, so the second one changes nothing; apart from that,
   :mod:`otel_clickhouse.retry` alone decides.
+* The driver takes every status from 200 on for success, whoever answers: see :mod:`otel_clickhouse.http_answers`.
 * Every error of the driver leaves here as PermanentError or RetryableError, without credentials.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from otel_clickhouse import embedded
-from otel_clickhouse.dsn import DSN, parse_dsn, redact
+from otel_clickhouse.dsn import DSN, parse_dsn
 from otel_clickhouse.encoder import Columns
-from otel_clickhouse.exceptions import ExporterError, PermanentError, RetryableError
-from otel_clickhouse.reentrancy import quiet_driver
-from otel_clickhouse.retry import judge
+from otel_clickhouse.http_answers import HTTPAnswers
+from otel_clickhouse.insert_settings import accepted_settings
+from otel_clickhouse.reentrancy import REENTRANCY
+from otel_clickhouse.translation import translate
+from otel_clickhouse.unstored import forget_unstored
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as Driver
     from clickhouse_connect.driver.insert import InsertContext
-
-_STATUS: Final = re.compile(r"HTTP status (\d{3})")
-_LONGEST_MESSAGE: Final = 500
 
 
 class Client(Protocol):
@@ -88,6 +87,7 @@ class ClickHouseClient:
         self._timeout_seconds = timeout_seconds
         self._settings = dict(settings or {})
         self._driver: Driver | None = None
+        self._answers: HTTPAnswers | None = None
         self._context: InsertContext | None = None
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class ClickHouseClient:
         if self._driver is None:
             try:
                 self._driver = self._embedded() if self._dsn.embedded else self._server()
-                quiet_driver()
+                REENTRANCY.quiet_drivers()
             except Exception as error:
                 raise translate(error, self._dsn) from error
         return self._driver
@@ -120,17 +120,21 @@ class ClickHouseClient:
     def insert(self, table: str, columns: Columns, settings: Mapping[str, Any] | None = None) -> None:
         """Write one block; see the protocol."""
         driver = self.driver
+        answers = self._answers
         try:
             context = self._context_for(driver, table, columns)
-            context.settings = dict(settings or {})
+            context.settings = accepted_settings(settings or {}, driver.server_settings)
             driver.insert(data=columns.data, context=context)
+            if answers is not None:
+                answers.check_insert(self._dsn)
         except Exception as error:
             self._context = None
-            raise translate(error, self._dsn) from error
+            wish, said = (answers.retry_after_seconds(), answers.text()) if answers is not None else (None, "")
+            raise translate(error, self._dsn, inserting=True, said=said, retry_after_seconds=wish) from error
 
     def close(self) -> None:
         """Let go of the connection; see the protocol."""
-        driver, self._driver, self._context = self._driver, None, None
+        driver, self._driver, self._answers, self._context = self._driver, None, None, None
         if driver is not None:
             driver.close()
 
@@ -145,9 +149,9 @@ class ClickHouseClient:
 
     def _server(self) -> Driver:
         import clickhouse_connect
-        from urllib3 import Timeout
+        from urllib3 import Retry, Timeout
 
-        quiet_driver()  # it would log each refused connection, and we say it once
+        REENTRANCY.quiet_drivers()  # it would log each refused connection, and we say it once
 
         dsn = self._dsn
         options: dict[str, Any] = dict(dsn.options)
@@ -168,13 +172,15 @@ class ClickHouseClient:
             **options,
         )
         client.timeout = Timeout(connect=self._timeout_seconds, read=self._timeout_seconds)
-        client.http_retries = 0
+        client.http_retries = Retry(0, raise_on_redirect=False)  # a redirect is an answer, with a status
+        self._answers = HTTPAnswers(client.http)
         return client  # type: ignore[no-any-return]
 
     def _embedded(self) -> Driver:
         embedded.refuse_inherited_engine()
         if self._dsn.path:
             embedded.refuse_locked(self._dsn.path)
+            forget_unstored(self._dsn.path)
         import clickhouse_connect
 
         return clickhouse_connect.get_client(
@@ -183,60 +189,3 @@ class ClickHouseClient:
             database=self._dsn.database or None,
             settings=dict(self._settings),
         )
-
-
-def translate(error: Exception, dsn: DSN) -> ExporterError:
-    """
-    The driver's error as one of ours, on one line, without credentials. Errors of ours stay as they are.
-
-    Without a code and without a status there was no answer; and what the driver raises before it sends anything
-    (a value it cannot write, an option it does not know) is permanent.
-    """
-    if isinstance(error, ExporterError):
-        return error
-    if isinstance(error, ImportError):
-        hint = "Run: pip install chdb" if dsn.embedded else "Run: pip install clickhouse-connect"
-        return PermanentError(f"The driver of {dsn} is missing: {_one_line(str(error), dsn)}", hint=hint)
-    from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-
-    text = str(error)
-    code = getattr(error, "code", None)
-    status = _STATUS.search(text)
-    if code is None and status is None and type(error) not in (DatabaseError, OperationalError):
-        return _engine_error(text, dsn) if dsn.embedded and "chdb engine" in text else _not_sent(error, dsn)
-    verdict = judge(code, int(status[1]) if status else None)
-    what = text if code is not None or status else _innermost(error)
-    kind = RetryableError if verdict.retryable else PermanentError
-    return kind(f"{dsn}: {verdict.name}: {_one_line(what, dsn)}", hint=verdict.hint)
-
-
-def _not_sent(error: Exception, dsn: DSN) -> PermanentError:
-    return PermanentError(f"{dsn}: {type(error).__name__}: {_one_line(str(error), dsn)}")
-
-
-def _engine_error(text: str, dsn: DSN) -> ExporterError:
-    if "already" in text:  # another path is open in this process; it stays so
-        return PermanentError(
-            f"{dsn} cannot be opened: this process has another embedded store open.",
-            hint="A process has one: use the same folder everywhere, or a ClickHouse server.",
-        )
-    return RetryableError(
-        f"{dsn} cannot be opened: {_one_line(text.partition(', Stack trace')[0], dsn)}",
-        hint="Check that the folder can be written and that no other process has it open.",
-    )
-
-
-def _innermost(error: BaseException) -> str:
-    """What the operating system said; the driver and urllib3 wrap it in texts with the whole URL."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return f"{type(error).__name__}: {error}"
-
-
-def _one_line(text: str, dsn: DSN) -> str:
-    line = redact(" ".join(text.split()))
-    if dsn.password:
-        line = line.replace(dsn.password, "***")
-    if len(line) > _LONGEST_MESSAGE:
-        return f"{line[:_LONGEST_MESSAGE]}..."
-    return line if line.endswith(".") else f"{line}."

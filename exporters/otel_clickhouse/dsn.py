@@ -120,6 +120,8 @@ def _embedded(text: str, parts: SplitResult) -> DSN:
 def _options(text: str, parts: SplitResult, accepted: frozenset[str]) -> Mapping[str, str]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(options.keys() - accepted)
+    if unknown and "@" in parts.query:  # the "?" may be one of a password
+        raise _refused(text, "has an unknown option; in a password ? must be written %3F")
     if unknown:
         raise ConfigurationError(
             f"The DSN {_shown(text, parts)!r} has the unknown option {unknown[0]!r}.",

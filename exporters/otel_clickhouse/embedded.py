@@ -20,6 +20,10 @@ from typing import Final
 
 from otel_clickhouse.exceptions import PermanentError, RetryableError
 
+#: Codes of the two errors that end when another process owns the engine: this one cannot deliver, that one can.
+FORKED: Final = "forked_embedded"
+LOCKED: Final = "locked_embedded"
+
 _PID: Final = re.compile(r"PID: (\d+)")
 
 _inherited_by: int | None = None
@@ -45,7 +49,8 @@ def refuse_inherited_engine() -> None:
         raise PermanentError(
             "The embedded engine cannot be used here: chdb was imported before this process was forked.",
             hint="Start workers before the first export (or with spawn), or send to a ClickHouse server.",
-            reason="forked_embedded",
+            reason=FORKED,
+            code=FORKED,
         )
 
 
@@ -82,4 +87,5 @@ def refuse_locked(folder: str) -> None:
         raise RetryableError(
             f"The store {folder} is open in {who}.",
             hint="An embedded store serves one process: end that one, or let both send to a ClickHouse server.",
+            code=LOCKED,
         )

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json.encoder import encode_basestring
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry._logs import SeverityNumber
@@ -41,13 +42,13 @@ class Columns:
         types: their ClickHouse types; the table's own may wrap them (LowCardinality).
         data: for each column its n values. Times are integer nanoseconds, maps have texts for keys and values,
             UUIDs are texts.
-        skipped: for each record that could not be written, why. It has no row.
+        skipped: why a record could not be written, by its index in the batch. It has no row.
     """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     data: Sequence[Sequence[Any]]
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def rows(self) -> int:
@@ -71,31 +72,31 @@ def encode_logs(batch: Sequence[ReadableLogRecord], layout: Layout = OTEL_LOGS_L
     are absent. Typed columns follow the rules of :mod:`otel_clickhouse.mapping`.
     """
     columns: list[list[Any]] = [[] for _ in layout.names]
-    skipped: list[str] = []
+    skipped: dict[int, str] = {}
     for start in range(0, len(batch), _SLICE_ROWS):
-        encoded = _encode_writable(batch[start : start + _SLICE_ROWS], layout, skipped)
+        encoded = _encode_writable(batch[start : start + _SLICE_ROWS], layout, start, skipped)
         for column, values in zip(columns, encoded, strict=True):
             column.extend(values)
-    return Columns(layout.names, layout.types, columns, tuple(skipped))
+    return Columns(layout.names, layout.types, columns, skipped)
 
 
 def _encode_writable(
-    batch: Sequence[ReadableLogRecord], layout: Layout, skipped: list[str]
+    batch: Sequence[ReadableLogRecord], layout: Layout, start: int, skipped: dict[int, str]
 ) -> Sequence[Sequence[Any]]:
     try:
         return _encode(batch, layout)
     except Exception:  # noqa: BLE001 - whatever a value's __str__ raises; found again record by record
-        writable = [record for record in batch if _is_writable(record, layout, skipped)]
-        return _encode(writable, layout)
+        reasons = [_why_unwritable(record, layout) for record in batch]
+        skipped |= {start + index: why for index, why in enumerate(reasons) if why}
+        return _encode([record for record, why in zip(batch, reasons, strict=True) if not why], layout)
 
 
-def _is_writable(record: ReadableLogRecord, layout: Layout, skipped: list[str]) -> bool:
+def _why_unwritable(record: ReadableLogRecord, layout: Layout) -> str:
     try:
         _encode((record,), layout)
     except Exception as error:  # noqa: BLE001 - as above; counted by the exporter
-        skipped.append(f"a record cannot be written as text ({type(error).__name__})")
-        return False
-    return True
+        return f"a record cannot be written as text ({type(error).__name__})"
+    return ""
 
 
 def _encode(batch: Sequence[ReadableLogRecord], layout: Layout) -> list[Sequence[Any]]:

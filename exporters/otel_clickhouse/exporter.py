@@ -5,42 +5,40 @@ The exporter: composes the other modules and decides nothing itself.
                                          └─ again, with the same token, as retry.py says
 
 A batch gets its deduplication token before its first attempt and keeps it, so an attempt whose answer was lost
-may be repeated: where the table has a deduplication window, it arrives once.
+may be repeated: where the table has a deduplication window, it arrives once. ``export`` draws the token and
+repeats itself, for a limited time. ``deliver`` is one attempt for somebody who keeps batches and tokens for as
+long as it takes (:mod:`otel_clickhouse.delivery`).
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
-from otel_clickhouse import environment_variables as env
+from otel_clickhouse import arguments
 from otel_clickhouse.client import Client, connect
-from otel_clickhouse.dsn import parse_dsn
+from otel_clickhouse.delivery import Delivery, Destination
 from otel_clickhouse.encoder import Columns, encode_logs
-from otel_clickhouse.exceptions import ConfigurationError, GivenUpError, PermanentError
-from otel_clickhouse.layout import OTEL_LOGS_LAYOUT, Layout, compile_layout
-from otel_clickhouse.losses import Losses
-from otel_clickhouse.mapping import TableMapping, check_mapping, parse_mapping
+from otel_clickhouse.exceptions import GivenUpError, PermanentError
+from otel_clickhouse.insert_settings import INSERT_SETTINGS
+from otel_clickhouse.mapping import TableMapping
 from otel_clickhouse.pool import ClientPool
-from otel_clickhouse.reentrancy import LOGGER_NAME, exporting, is_exporting
-from otel_clickhouse.retry import Interrupt, retry
-from otel_clickhouse.schema import create_otel_logs, quoted_table
-
-#: What every insert is sent with, whatever the server's profile says.
-INSERT_SETTINGS: Final[Mapping[str, Any]] = {
-    "async_insert": 0,  # the default since 26.2; it would merge batches and lose their tokens
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-    "distributed_foreground_insert": 1,  # on a cluster: the answer is that of the shards, not of a queue on disk
-    "throw_on_max_partitions_per_insert_block": 0,  # an import may span years
-}
+from otel_clickhouse.reentrancy import REENTRANCY
+from otel_clickhouse.retry import retry
+from otel_clickhouse.translation import one_line
+from otel_delivery import Answer
+from otel_delivery.forks import at_each_fork
+from otel_delivery.losses import Losses
+from otel_delivery.printable import printable
+from otel_delivery.rare_log import RareLog
+from otel_delivery.under_way import UnderWay
+from otel_delivery.waiting import Interrupt
 
 
 class ClickHouseLogExporter(LogRecordExporter):
@@ -57,7 +55,9 @@ class ClickHouseLogExporter(LogRecordExporter):
         prepare: called once in each process before the first insert, with a client that is not connected yet.
             When it raises, the batch waits and it is called again.
         timeout_seconds: how long one attempt may wait for the server.
-        retry_deadline_seconds: after that a batch gets no further attempt.
+        retry_deadline_seconds: after that a batch gets no further attempt by ``export``.
+        presence_check_after_seconds: when ``deliver`` repeats a batch whose first attempt is longer ago, it asks
+            first which records the table has. Infinity for never.
         settings: ClickHouse settings for every statement.
         client: makes the clients, one for each export that is under way; for tests.
 
@@ -77,21 +77,27 @@ class ClickHouseLogExporter(LogRecordExporter):
         prepare: Callable[[Client], None] | None = None,
         timeout_seconds: float | None = None,
         retry_deadline_seconds: float | None = None,
+        presence_check_after_seconds: float | None = None,
         settings: Mapping[str, Any] | None = None,
         client: Callable[[], Client] | None = None,
     ) -> None:
-        self._dsn = parse_dsn(dsn or env.text(env.OTEL_EXPORTER_CLICKHOUSE_DSN, env.DEFAULT_DSN))
-        self._table = quoted_table(table or env.text(env.OTEL_EXPORTER_CLICKHOUSE_TABLE, env.DEFAULT_TABLE))
-        timeout, self._deadline_seconds = _times(timeout_seconds, retry_deadline_seconds)
-        self._layout = _layout(columns)
-        self._prepare = _preparation(self._table, columns is not None, create_schema, prepare)
+        self._dsn = arguments.dsn_of(dsn)
+        self._table = arguments.table_of(table)
+        timeout = arguments.timeout_seconds(timeout_seconds)
+        self._deadline_seconds = arguments.retry_deadline_seconds(retry_deadline_seconds)
+        self._layout = arguments.layout_of(columns)
+        check_after = arguments.presence_check_after_seconds(presence_check_after_seconds)
+        self._destination = Destination(self._dsn, self._table, self._layout, check_after)
+        self._prepare = arguments.preparation_of(
+            self._table, own_columns=columns is not None, create_schema=create_schema, prepare=prepare
+        )
         sent = dict(settings or {})
         self._connect = client or (lambda: connect(self._dsn, timeout_seconds=timeout, settings=sent))
         self._closed = False
         self._inherited: list[ClientPool] = []
         self._interrupt = Interrupt()
         self._begin_process()
-        _renew_after_fork(self)
+        at_each_fork(self, after_in_child=lambda exporter: exporter._after_fork())
 
     def __repr__(self) -> str:
         return f"ClickHouseLogExporter({str(self._dsn)!r}, table={self._table!r})"
@@ -104,15 +110,44 @@ class ClickHouseLogExporter(LogRecordExporter):
             SUCCESS when every record that could be encoded is written; otherwise FAILURE, and :meth:`dropped` has
             the reason. It may take the retry deadline and one timeout.
         """
-        if is_exporting():
+        if REENTRANCY.is_exporting():
             self._losses.add("reentrant", len(batch))
             return LogRecordExportResult.FAILURE
-        with self._under_way(), exporting():
-            return self._export([record for record in batch if not _is_own_line(record)], len(batch))
+        with self._under_way.one(), REENTRANCY.exporting():
+            return self._export([record for record in batch if not REENTRANCY.is_own_line(record)], len(batch))
+
+    def deliver(self, records: Sequence[ReadableLogRecord], *, token: str, first_attempt_ns: int | None) -> Answer:
+        """
+        Make one attempt to write a batch. Never raises, except what interrupts the main thread.
+
+        Args:
+            records: the same at each attempt, in the same order.
+            token: the batch's deduplication token, the same at each attempt, by whichever process.
+            first_attempt_ns: when the first attempt began, nanoseconds since the epoch, as its outcome is unknown;
+                None at the first one.
+
+        Returns:
+            What became of it. Nothing is counted here: the answer has all of it.
+
+        It may take two timeouts. Any number of threads may call it at the same time.
+        """
+        if REENTRANCY.is_exporting():
+            return Answer("delivered", rejected=dict.fromkeys(range(len(records)), "reentrant"))
+        with self._under_way.one(), REENTRANCY.exporting():
+            try:
+                return self._deliver(records, token, first_attempt_ns)
+            except Exception as error:  # noqa: BLE001 - a mistake of ours loses no batch
+                text = one_line(f"{type(error).__name__}: {error}", self._dsn)
+                self._losses.tell("deliver error", "Not delivered (retry): %s", text)
+                return Answer("retry", "error", printable(text))
+            except BaseException:
+                if threading.current_thread() is threading.main_thread():
+                    raise  # Ctrl-C, or sys.exit() in a signal handler
+                return Answer("retry", "interrupted")  # SystemExit would end the caller's worker for good
 
     def dropped(self) -> Mapping[str, int]:
         """
-        Records given up so far in this process, by reason.
+        Records that ``export`` gave up so far in this process, by reason.
 
         ``permanent`` (the server refuses them), ``deadline`` (no success in time), ``shutdown`` (interrupted, or
         after shutdown), ``encode`` (not writable as text), ``forked_embedded`` (see
@@ -126,8 +161,7 @@ class ClickHouseLogExporter(LogRecordExporter):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until no export is under way. Nothing is kept here, so there is nothing else to flush."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._exports == 0, timeout_millis / 1000)
+        return self._under_way.wait_for_none(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         """Close the clients. An export that is under way gets no further attempt. Idempotent."""
@@ -144,7 +178,7 @@ class ClickHouseLogExporter(LogRecordExporter):
             if not self._closed:
                 columns = encode_logs(records, self._layout)
                 if columns.skipped:
-                    self._losses.add("encode", len(columns.skipped), columns.skipped[0])
+                    self._losses.add("encode", len(columns.skipped), next(iter(columns.skipped.values())))
                     lost -= len(columns.skipped)
                 self._send(columns)
                 return LogRecordExportResult.SUCCESS
@@ -163,6 +197,16 @@ class ClickHouseLogExporter(LogRecordExporter):
             self._losses.add(reason, lost, why)
         return LogRecordExportResult.FAILURE
 
+    def _deliver(self, records: Sequence[ReadableLogRecord], token: str, first_attempt_ns: int | None) -> Answer:
+        if self._closed:
+            return Answer("retry", "shutdown", "The exporter is shut down.")
+        kept = [index for index, record in enumerate(records) if not REENTRANCY.is_own_line(record)]
+        rejected = dict.fromkeys(set(range(len(records))).difference(kept), "reentrant")
+        columns = encode_logs([records[index] for index in kept], self._layout)
+        rejected |= {kept[index]: f"encode: {why}" for index, why in columns.skipped.items()}
+        answer = self._delivery.attempt(columns, token, first_attempt_ns) if columns.rows else Answer("delivered")
+        return replace(answer, rejected=rejected) if answer.status == "delivered" else answer
+
     def _send(self, columns: Columns) -> None:
         if not columns.rows:
             return
@@ -179,84 +223,14 @@ class ClickHouseLogExporter(LogRecordExporter):
             failed=lambda error: self._losses.tell("retry", "Export failed, trying again: %s", error),
         )
 
-    @contextmanager
-    def _under_way(self) -> Iterator[None]:
-        with self._idle:
-            self._exports += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._exports -= 1
-                self._idle.notify_all()
-
     def _begin_process(self) -> None:
         """Make what belongs to one process: locks that are free, counts at zero, clients of its own."""
-        self._losses = Losses()
+        self._losses = Losses(RareLog(REENTRANCY.logger_name))
         self._pool = ClientPool(self._connect, self._prepare)
-        self._idle = threading.Condition()
-        self._exports = 0
+        self._delivery = Delivery(self._destination, self._pool, self._losses)
+        self._under_way = UnderWay()
 
     def _after_fork(self) -> None:
         self._inherited.append(self._pool)  # kept, unused: its connections are the parent's
-        interrupted, self._interrupt = self._interrupt.is_set(), Interrupt()
-        if interrupted:
-            self._interrupt.set()
+        self._interrupt = self._interrupt.renewed()
         self._begin_process()
-
-
-def _renew_after_fork(exporter: ClickHouseLogExporter) -> None:
-    renew = weakref.WeakMethod(exporter._after_fork)
-
-    def renew_if_alive() -> None:
-        method = renew()
-        if method is not None:
-            method()
-
-    os.register_at_fork(after_in_child=renew_if_alive)
-
-
-def _is_own_line(record: ReadableLogRecord) -> bool:
-    scope = record.instrumentation_scope
-    return scope is not None and scope.name == LOGGER_NAME
-
-
-def _times(timeout: float | None, deadline: float | None) -> tuple[float, float]:
-    return (
-        env.seconds(env.OTEL_EXPORTER_CLICKHOUSE_TIMEOUT, env.DEFAULT_TIMEOUT_SECONDS)
-        if timeout is None
-        else env.positive_seconds("timeout_seconds", timeout),
-        env.seconds(env.OTEL_EXPORTER_CLICKHOUSE_RETRY_DEADLINE, env.DEFAULT_RETRY_DEADLINE_SECONDS)
-        if deadline is None
-        else env.positive_seconds("retry_deadline_seconds", deadline),
-    )
-
-
-def _layout(columns: TableMapping | Mapping[str, Any] | None) -> Layout:
-    if columns is None:
-        return OTEL_LOGS_LAYOUT
-    if not isinstance(columns, TableMapping):
-        return compile_layout(parse_mapping(columns))
-    check_mapping(columns)
-    return compile_layout(columns)
-
-
-def _preparation(
-    table: str, own_columns: bool, create_schema: bool | None, prepare: Callable[[Client], None] | None
-) -> Callable[[Client], None] | None:
-    if own_columns:
-        if create_schema and prepare is None:
-            raise ConfigurationError(
-                "create_schema=True creates the Collector's columns, not those of columns=.",
-                hint="Create the table yourself, or give prepare= a function that does.",
-            )
-        return prepare
-    if create_schema is None:
-        create_schema = env.boolean(env.OTEL_EXPORTER_CLICKHOUSE_CREATE_SCHEMA, env.DEFAULT_CREATE_SCHEMA)
-
-    def create(client: Client) -> None:
-        if prepare is not None:
-            prepare(client)
-        create_otel_logs(client, table)
-
-    return create if create_schema else prepare

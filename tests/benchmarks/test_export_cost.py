@@ -17,10 +17,10 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from activitylog.chain import processor_chain
 from activitylog.event import DEFAULT_LIMITS
 from activitylog.identity import Producer
 from activitylog.output import RenderLogRecord
-from activitylog.pipeline import processor_chain
 from activitylog.store import EVENTS_TABLE, apply, column_mapping
 from otel_clickhouse.encoder import encode_logs
 from otel_clickhouse.layout import OTEL_LOGS_LAYOUT, compile_layout

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from otel_clickhouse.exporter import ClickHouseLogExporter
+from otel_clickhouse import ClickHouseLogExporter
+from tests.closed_afterwards import closed_afterwards
 from tests.otel_clickhouse.fault_server import FaultServer, Step
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests say themselves what is set."""
-    for name in ("DSN", "TABLE", "CREATE_SCHEMA", "TIMEOUT", "RETRY_DEADLINE"):
+    for name in ("DSN", "TABLE", "CREATE_SCHEMA", "TIMEOUT", "RETRY_DEADLINE", "PRESENCE_CHECK_AFTER"):
         monkeypatch.delenv(f"OTEL_EXPORTER_CLICKHOUSE_{name}", raising=False)
 
 
 @pytest.fixture
 def serve_faults() -> Iterator[Callable[..., FaultServer]]:
     """Start servers that do to each insert what the steps say."""
-    servers: list[FaultServer] = []
 
-    def serve(*steps: Step) -> FaultServer:
-        servers.append(FaultServer(steps))
-        return servers[-1]
+    def serve(*steps: Step, store: tuple[str, int] | None = None, port: int = 0) -> FaultServer:
+        return FaultServer(steps, store, port)
 
-    yield serve
-    for server in servers:
-        server.close()
+    yield from closed_afterwards(serve, FaultServer.close)
 
 
 @pytest.fixture
 def exporter_for() -> Iterator[Callable[..., ClickHouseLogExporter]]:
     """Make exporters that are shut down at the end."""
-    exporters: list[ClickHouseLogExporter] = []
-
-    def make(*args: object, **kwargs: object) -> ClickHouseLogExporter:
-        exporters.append(ClickHouseLogExporter(*args, **kwargs))  # type: ignore[arg-type]
-        return exporters[-1]
-
-    yield make
-    for exporter in exporters:
-        exporter.shutdown()
+    yield from closed_afterwards(ClickHouseLogExporter, ClickHouseLogExporter.shutdown)
 
 
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def lines(lines_of: Callable[[str], list[str]]) -> Callable[[], list[str]]:
     """The lines that the exporter logged so far."""
-    caplog.set_level(logging.DEBUG)
-    return lambda: [one.getMessage() for one in caplog.records if one.name == "otel_clickhouse"]
+    return lambda: lines_of("otel_clickhouse")

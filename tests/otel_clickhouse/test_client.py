@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, DataError, OperationalError, ProgrammingError
 
-from otel_clickhouse.client import connect, translate
+from otel_clickhouse.client import connect
 from otel_clickhouse.dsn import parse_dsn
 from otel_clickhouse.exceptions import ConfigurationError, PermanentError, RetryableError
+from otel_clickhouse.translation import translate
 
 SERVER = parse_dsn("clickhouse://me:s3cr3t@db/logs")
 ENGINE = parse_dsn("chdb:///var/logs")

@@ -114,6 +114,12 @@ class TestMistakes:
 
 
 class TestSecrets:
+    def test_a_question_mark_in_a_password_makes_no_options(self):
+        """What follows it is taken for options, and the first of them is a part of the password."""
+        with pytest.raises(ConfigurationError, match=r"in a password \? must be written %3F") as raised:
+            parse_dsn("clickhouse://user:@0?s3cr3t@host:8123/db")
+        assert "s3cr3t" not in str(raised.value)
+
     @given(
         st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1),
         st.sampled_from(["clickhouse", "https", "nonsense"]),

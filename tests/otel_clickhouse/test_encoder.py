@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from typing import Any
@@ -19,7 +20,7 @@ from otel_clickhouse.anyvalue import as_text
 from otel_clickhouse.encoder import encode_logs
 from otel_clickhouse.layout import OTEL_LOGS_LAYOUT, compile_layout
 from otel_clickhouse.mapping import parse_mapping
-from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, RESOURCE, record
+from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, RESOURCE, SCOPE, record
 
 ACTORS = compile_layout(parse_mapping(ACTOR_COLUMNS))
 _UID = "01900000-0000-7000-8000-00000000000f"
@@ -35,7 +36,7 @@ class Unprintable:
 def row(given: Any, layout: Any = ACTORS) -> dict[str, Any]:
     """The one row of a record, column name -> value."""
     columns = encode_logs([given], layout)
-    assert columns.skipped == ()
+    assert columns.skipped == {}
     return dict(zip(columns.names, (column[0] for column in columns.data), strict=True))
 
 
@@ -333,15 +334,15 @@ class TestValuesThatNobodyExpects:
         columns = encode_logs([record({"n": 1}), bad, record({"n": 2}), bad], ACTORS)
         assert columns.data[columns.names.index("Attributes")] == [{"n": "1"}, {"n": "2"}]
         assert {len(column) for column in columns.data} == {2}
-        assert len(columns.skipped) == 2
-        assert columns.skipped[0].startswith("a record cannot be written as text (")
+        assert [*columns.skipped] == [1, 3]
+        assert columns.skipped[1].startswith("a record cannot be written as text (")
 
     def test_a_value_that_contains_itself(self):
         """It is left out, and the others arrive."""
         endless: dict[str, Any] = {}
         endless["self"] = endless
         columns = encode_logs([record({"a": endless}), record({})])
-        assert (columns.rows, columns.skipped) == (1, ("a record cannot be written as text (RecursionError)",))
+        assert (columns.rows, columns.skipped) == (1, {0: "a record cannot be written as text (RecursionError)"})
 
     @pytest.mark.parametrize(
         ("number", "expected"),
@@ -377,3 +378,36 @@ class TestNothingIsLost:
                 assert spec is not None
                 held = cells[spec.column]
                 assert as_text(held / spec.scale if spec.scale > 1 else held) == text
+
+
+_CELLS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda cells: st.lists(cells, max_size=3) | st.dictionaries(st.text(), cells, max_size=3),
+    max_leaves=5,
+)
+
+
+_KEYS = st.sampled_from([*ACTOR_COLUMNS["attributes"], "x", "y"])
+
+
+class TestRepetition:
+    @given(
+        st.lists(
+            st.tuples(st.dictionaries(st.sampled_from([*ACTOR_COLUMNS["attributes"], "x", "y"]), _CELLS), _CELLS)
+        ),
+        st.sampled_from([ACTORS, OTEL_LOGS_LAYOUT]),
+    )
+    def test_the_same_records_give_the_same_block(self, values, layout):
+        """In another process, too: from copies, whose attributes come in another order."""
+        batch = [record(attributes, body=body, timestamp=n + 1) for n, (attributes, body) in enumerate(values)]
+        copies = [
+            record(
+                dict(reversed(copy.deepcopy(attributes).items())),
+                body=copy.deepcopy(body),
+                timestamp=n + 1,
+                resource=copy.deepcopy(RESOURCE),
+                scope=copy.deepcopy(SCOPE),
+            )
+            for n, (attributes, body) in enumerate(values)
+        ]
+        assert encode_logs(copies, layout) == encode_logs(batch, layout)

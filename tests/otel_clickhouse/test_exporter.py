@@ -19,7 +19,8 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_clickhouse import ClickHouseLogExporter, ConfigurationError, PermanentError, RetryableError
-from otel_clickhouse.exporter import INSERT_SETTINGS
+from otel_clickhouse.insert_settings import INSERT_SETTINGS
+from otel_clickhouse.mapping import TableMapping
 from otel_clickhouse.schema import otel_logs_sql
 from otel_clickhouse.testing import FailingClient, InMemoryClient
 from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, record
@@ -57,12 +58,6 @@ class TestExport:
         assert (block.table, block.columns.rows) == ("`otel_logs`", 2)
         token = block.settings["insert_deduplication_token"]
         assert block.settings == {**INSERT_SETTINGS, "insert_deduplication_token": token}
-        assert INSERT_SETTINGS == {
-            "async_insert": 0,
-            "deduplicate_blocks_in_dependent_materialized_views": 1,
-            "distributed_foreground_insert": 1,
-            "throw_on_max_partitions_per_insert_block": 0,
-        }
         assert exporter.dropped() == {}
 
     def test_every_batch_has_a_token_of_its_own(self, exporter_for):
@@ -322,7 +317,8 @@ class TestOverTheWire:
         server = serve_faults()
         exporter_for(server.url, settings={"max_memory_usage": 1_000_000_000}).export([FULL_RECORD])
         sent = server.inserts[0].settings
-        assert {name: sent[name] for name in (*INSERT_SETTINGS, "max_memory_usage", "database")} == {
+        names = (*INSERT_SETTINGS, "max_memory_usage", "database")
+        assert {name: sent[name] for name in names if name in sent} == {
             "async_insert": "0",
             "deduplicate_blocks_in_dependent_materialized_views": "1",
             "distributed_foreground_insert": "1",
@@ -490,6 +486,7 @@ class TestConstructor:
             ({"timeout_seconds": 0}, "timeout_seconds is 0. Accepted: a number of seconds above 0."),
             ({"retry_deadline_seconds": float("inf")}, "retry_deadline_seconds is inf."),
             ({"columns": {"x": 1}}, "columns has the unknown key 'x'."),
+            ({"columns": TableMapping(other_attributes="Body")}, "The column 'Body' has two uses."),
             (
                 {"columns": {}, "create_schema": True},
                 "create_schema=True creates the Collector's columns, not those of columns=. "
@@ -536,6 +533,25 @@ def _run(code: str, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_child_of_an_interrupted_exporter_tries_once():
+    """It ends with its parent, and must not wait for a server that is away."""
+    code = """
+        import os, signal
+        from tests.otel_clickhouse.records import FULL_RECORD
+        from otel_clickhouse import ClickHouseLogExporter
+        exporter = ClickHouseLogExporter("clickhouse://127.0.0.1:1", retry_deadline_seconds=3_600)
+        exporter.interrupt()
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(60)
+            exporter.export([FULL_RECORD])
+            print(dict(exporter.dropped()), flush=True)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+    """
+    assert _run(code) == "{'shutdown': 1}\n"
 
 
 class TestEmbedded:
