@@ -24,6 +24,7 @@ from activitylog.exceptions import (
     StoreUnavailableError,
 )
 from activitylog.url import DestinationURL, parse
+from otel_clickhouse.unstored import forget_unstored
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -180,6 +181,7 @@ def _embedded(url: DestinationURL) -> Client:
         except OSError as error:
             raise _cannot_open(url.path, error.strerror or str(error)) from error
         check_unlocked(url.path)
+        forget_unstored(url.path)
     try:
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import ClickHouseError

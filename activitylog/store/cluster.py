@@ -83,7 +83,7 @@ def on_cluster(sql: str, cluster: str) -> list[str]:
     raise SchemaError(
         f"A statement cannot be rendered for a cluster: {' '.join(word.written for word in words[:6])} ...",
         hint="Write CREATE DATABASE, CREATE TABLE, CREATE [MATERIALIZED] VIEW, ALTER TABLE, DELETE FROM, "
-        "OPTIMIZE TABLE, TRUNCATE TABLE, DROP TABLE or DROP VIEW, with an unqualified name.",
+        "OPTIMIZE TABLE, TRUNCATE TABLE, DROP TABLE, DROP VIEW or RENAME TABLE, with an unqualified name.",
     )
 
 
@@ -268,6 +268,14 @@ def _drop_table(statement: _Statement) -> list[str]:
     return [statement.edited(), f"{statement.edited((name.start, name.end, local_table(statement.name)))} SYNC"]
 
 
+def _rename(statement: _Statement) -> list[str]:
+    """Views, which have one name on every server. A table's name is in its path in Keeper."""
+    tables = [word.written for word in statement.words if word.written in SHARDING_KEYS]
+    if tables:
+        raise SchemaError(f"The table {tables[0]} is not renamed on a cluster.", hint="Rename views only.")
+    return [f"{statement.text.decode()}{statement.on_cluster}"]
+
+
 _RENDERERS: Final[Sequence[tuple[str, Callable[[_Statement], list[str]]]]] = (
     ("CREATE DATABASE", _unchanged),
     ("CREATE TABLE", _create_table),
@@ -280,4 +288,5 @@ _RENDERERS: Final[Sequence[tuple[str, Callable[[_Statement], list[str]]]]] = (
     ("TRUNCATE TABLE", _local_only),
     ("DROP TABLE", _drop_table),
     ("DROP VIEW", _unchanged),
+    ("RENAME TABLE", _rename),
 )

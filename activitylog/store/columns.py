@@ -15,6 +15,8 @@ from activitylog.event import FIELDS, Field
 EVENTS_TABLE: Final = "activity_events"
 #: Where an unmodified Collector inserts; the view behind it fills :data:`EVENTS_TABLE`.
 INGEST_TABLE: Final = "activity_events_ingest"
+#: The exact counters of each process.
+COUNTERS_TABLE: Final = "activity_counters"
 #: The view that takes the exact counters out of :data:`INGEST_TABLE`.
 COUNTERS_VIEW: Final = "activity_counters_mv"
 

@@ -2,10 +2,10 @@
 What the SQL files define, all of them together: each table with its columns and indexes, each view with its query.
 
 Reads the SQL of this package, not anybody's. A file creates (``CREATE TABLE | MATERIALIZED VIEW | VIEW IF NOT
-EXISTS``) or changes (``CREATE OR REPLACE VIEW``; ``ALTER TABLE name`` with ``ADD COLUMN IF NOT EXISTS``,
-``MODIFY COLUMN``, ``ADD INDEX IF NOT EXISTS``, ``MODIFY SETTING``, or ``MODIFY QUERY`` alone). The files are
-folded in their order into what a database finally has. Columns are written ``name type [DEFAULT | ALIAS |
-MATERIALIZED expression] [CODEC(...)]``.
+EXISTS``), changes (``CREATE OR REPLACE VIEW``; ``ALTER TABLE name`` with ``ADD COLUMN IF NOT EXISTS``, ``MODIFY
+COLUMN``, ``ADD INDEX IF NOT EXISTS``, ``MODIFY SETTING``, or ``MODIFY QUERY`` alone), or renames away and back
+(``RENAME TABLE IF EXISTS``, see ``view_names``). The files are folded in their order into what a database finally
+has. Columns are written ``name type [DEFAULT | ALIAS | MATERIALIZED expression] [CODEC(...)]``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _CREATE: Final = re.compile(
     r"(?:(?P<security>SQL SECURITY \w+)\s*)?"
 )
 _ALTER: Final = re.compile(r"ALTER TABLE (?P<name>\w+)\s+")
+_RENAME: Final = re.compile(r"RENAME TABLE\s+(?P<pairs>.*)", re.DOTALL)
+_RENAMED: Final = re.compile(r"IF EXISTS (\w+) TO (\w+)")
 _ACTION: Final = re.compile(
     r"(?P<action>MODIFY QUERY|ADD COLUMN IF NOT EXISTS|MODIFY COLUMN|ADD INDEX IF NOT EXISTS|MODIFY SETTING)\s+"
     r"(?P<rest>.*)",
@@ -103,6 +105,13 @@ class Definition:
         """Whether it is a table that keeps what is inserted, with parts, partitions and a window."""
         return self.engine.endswith("MergeTree")
 
+    @property
+    def create(self) -> str:
+        """The statement that makes a view, with the query that it finally has."""
+        to = f" TO {self.target}" if self.target else ""
+        security = f" {self.security}" if self.security else ""
+        return f"CREATE {self.kind.upper()} IF NOT EXISTS {self.name}{to}{security} AS\n{self.query}"
+
     def reads(self, table: str) -> bool:
         """Whether it is a view over the table."""
         return re.search(rf"\bFROM {table}\b", self.query) is not None
@@ -129,18 +138,44 @@ def fold(steps: Iterable[Migration]) -> tuple[Definition, ...]:
             found[definition.name] = definition if created["replace"] else found.get(definition.name, definition)
         elif altered := _ALTER.match(sql):
             found[altered["name"]] = _altered(found[altered["name"]], sql[altered.end() :])
-        else:
-            raise ValueError(f"neither CREATE nor ALTER TABLE: {sql[:80]!r}")
+        elif not set(renamed_views(step)) <= found.keys():
+            raise ValueError(f"renames what is not there: {sql[:80]!r}")
     return tuple(found.values())
 
 
 def changed_object(step: Migration) -> str:
-    """The table or view that a step creates or changes."""
+    """The table or view that a step creates or changes; empty for one that only renames away and back."""
     sql = bare(step.sql)
     found = _CREATE.match(sql) or _ALTER.match(sql)
-    if found is None:
-        raise ValueError(f"neither CREATE nor ALTER TABLE: {sql[:80]!r}")
-    return found["name"]
+    if found is None and _RENAME.match(sql) is None:
+        raise ValueError(f"neither CREATE nor ALTER nor RENAME TABLE: {sql[:80]!r}")
+    return found["name"] if found else ""
+
+
+def renamed_views(step: Migration) -> tuple[str, ...]:
+    """
+    The views that a step renames away and back; none for another step.
+
+    Raises:
+        ValueError: it renames otherwise.
+    """
+    changed_object(step)
+    renames = _RENAME.fullmatch(bare(step.sql))
+    return _renamed_back(renames["pairs"]) if renames else ()
+
+
+def alters_view(step: Migration) -> bool:
+    """Whether a step sets the query of a materialized view that is there."""
+    return _sets_query(step) and _ALTER.match(bare(step.sql)) is not None
+
+
+def _renamed_back(pairs: str) -> tuple[str, ...]:
+    names = [_RENAMED.fullmatch(pair.strip()) for pair in _split(pairs, ",")]
+    ways = [(found[1], found[2]) for found in names if found is not None]
+    there, back = ways[::2], ways[1::2]
+    if len(ways) != len(names) or [(to, name) for name, to in there] != back:
+        raise ValueError(f"renames, and not back: {pairs[:80]!r}")
+    return tuple(name for name, _ in there)
 
 
 def creates_view(step: Migration) -> bool:

@@ -130,10 +130,7 @@ def _view_differences(definition: Definition, actual: Found | None, snapshot: Sn
     engine = "MaterializedView" if definition.kind == "materialized view" else "View"
     security = f" {definition.security}" if definition.security else ""
     if actual is None:
-        to = f" TO {definition.target}" if definition.target else ""
-        kind = definition.kind.upper()
-        create = f"CREATE {kind} IF NOT EXISTS {definition.name}{to}{security} AS\n{definition.query}"
-        yield Difference(definition.name, f"a {definition.kind}", repair=(create,))
+        yield Difference(definition.name, f"a {definition.kind}", repair=(definition.create,))
     elif actual.engine != engine:
         other = f"a table of engine {actual.engine}"
         yield Difference(definition.name, f"a {definition.kind}", other, advice="drop or rename what has its name")

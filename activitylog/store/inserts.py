@@ -47,9 +47,15 @@ class Inserts:
                 return None
             raise
 
-    def wait(self, inserts: set[str] | None, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Wait until these have ended, for a bounded time."""
-        until = time.monotonic() + _PATIENCE_SECONDS
+    def wait(
+        self,
+        inserts: set[str] | None,
+        meanwhile: Callable[[], object] = lambda: None,
+        *,
+        seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
+        """Wait until these have ended, for so many seconds at most."""
+        until = time.monotonic() + seconds
         while inserts and inserts & (self.under_way() or set()) and time.monotonic() < until:
             meanwhile()
             time.sleep(random.uniform(0.5, 1.5) * _PAUSE_SECONDS)  # noqa: S311 - only has to vary

@@ -12,6 +12,9 @@ The steps need no lock, and ClickHouse has none that a killed process would let 
 - Of two at once, the slower one looks before each step whether it was recorded meanwhile. Where it looked just
   too early it does the step again, to no effect; but an old ``MODIFY QUERY`` after a newer one would make a view
   stale. So only the last one of each view is ever run, and those before it are recorded as done.
+- An ALTER of a view would leave it where repeated batches are not recognised until the engine restarts
+  (:mod:`activitylog.store.view_names`). So a view that is yet to be made is made with its last query, and one that
+  is there is renamed away and back after the ALTER, while writers are kept out.
 - A view over the table of events sees the rows from then on. What was there before is the work of ``fill``,
   which is called after the view was made and before the step is recorded: a crash in between leads to another
   call.
@@ -25,7 +28,8 @@ table of events and of what is filled.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -35,11 +39,13 @@ from activitylog.store.columns import EVENTS_TABLE
 from activitylog.store.definitions import (
     Definition,
     adds_columns,
+    alters_view,
     changed_object,
     creates_table,
     creates_view,
     definitions,
     is_superseded,
+    renamed_views,
 )
 from activitylog.store.differences import (
     Difference,
@@ -60,6 +66,7 @@ from activitylog.store.migrations import (
 from activitylog.store.rendering import partition_by, statements
 from activitylog.store.rollups import Missing
 from activitylog.store.snapshot import Snapshot
+from activitylog.store.view_names import gates_left, renamed, renamed_back, writers_kept_out
 from activitylog.store_settings import StoreSettings
 from activitylog.visible import visible
 
@@ -146,12 +153,14 @@ class Step:
         statements: to be run in order, each safe to run again.
         migration: the file, when it is one: recorded after the statements.
         fills: the view whose target is to be filled after the statements, if there is one.
+        alone: whether writers are kept out while the statements run.
     """
 
     name: str
     statements: tuple[str, ...]
     migration: Migration | None = None
     fills: Definition | None = None
+    alone: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -186,17 +195,28 @@ def plan(client: Client | None, settings: StoreSettings | None = None) -> list[S
     missing = pending(client) if client is not None else list(migrations())
     if snapshot is not None and (missing or settings is not None):
         _check_deployment(snapshot, rendering)
-    steps = [_migration_step(migration, rendering, missing) for migration in missing]
+    made = _made_views(missing, snapshot)
+    steps = [_migration_step(migration, rendering, missing, made) for migration in missing]
     if steps and (client is None or not records_steps(client)):
         first = steps[0]
         steps[0] = Step(first.name, (*create_record(rendering), *first.statements), first.migration, first.fills)
     changing = {changed_object(migration) for migration in missing}
     repairs = [
-        Step(difference.where, tuple(rendered(difference, rendering)), fills=_filled(difference.where))
+        _repair(difference, rendering)
         for difference in _differences(snapshot, settings, changing)
         if difference.repair
     ]
-    return _before_filling(steps, missing, rendering) + repairs
+    left = [
+        Step("a gate that was left behind", _rendered([sql], rendering))
+        for sql in gates_left(snapshot.objects if snapshot is not None else {})
+    ]
+    return _before_filling(steps, missing, rendering) + repairs + left
+
+
+def _made_views(missing: list[Migration], snapshot: Snapshot | None) -> set[str]:
+    """The materialized views that are made now, for the first time."""
+    there = snapshot.objects if snapshot is not None else {}
+    return {name for step in missing if creates_view(step) and (name := changed_object(step)) not in there}
 
 
 def _before_filling(steps: list[Step], missing: list[Migration], settings: StoreSettings) -> list[Step]:
@@ -207,11 +227,17 @@ def _before_filling(steps: list[Step], missing: list[Migration], settings: Store
     """
     claims = _statements_of(CLAIMS_TABLE, missing, settings)
     return [
-        replace(step, statements=(*claims, *step.statements, *_columns_for(step.fills, missing, settings)))
+        replace(step, statements=(*claims, *_with_columns(step, _columns_for(step.fills, missing, settings))))
         if step.fills
         else step
         for step in steps
     ]
+
+
+def _with_columns(step: Step, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns before the view that names them, and after the table that has them."""
+    before = step.migration is not None and creates_view(step.migration)
+    return (*columns, *step.statements) if before else (*step.statements, *columns)
 
 
 def _columns_for(view: Definition, missing: list[Migration], settings: StoreSettings) -> tuple[str, ...]:
@@ -252,8 +278,9 @@ def _run(client: Client, step: Step, fill: Fill | None) -> bool:
     """Do one step, unless somebody else did meanwhile."""
     if step.migration is not None and step.migration not in pending(client):
         return False
-    for statement in step.statements:
-        client.command(statement)
+    with writers_kept_out(client) if step.alone else nullcontext():
+        for statement in step.statements:
+            client.command(statement)
     if step.fills is not None and fill is not None:
         fill(client, step.fills)
     if step.migration is not None:
@@ -261,17 +288,55 @@ def _run(client: Client, step: Step, fill: Fill | None) -> bool:
     return True
 
 
-def _migration_step(migration: Migration, settings: StoreSettings, missing: list[Migration]) -> Step:
-    if is_superseded(migration, migrations()):
-        return Step(str(migration), (), migration)
+def _migration_step(
+    migration: Migration, settings: StoreSettings, missing: list[Migration], made: Collection[str]
+) -> Step:
     name = changed_object(migration)
+    if is_superseded(migration, migrations()) or (alters_view(migration) and name in made):
+        return Step(str(migration), (), migration)
+    if alters_view(migration):
+        return _altering(str(migration), name, (migration.sql,), settings, migration)
+    if views := renamed_views(migration):
+        there = [view for view in views if view not in made]
+        run = _rendered([renamed(*there)] if there else [], settings)
+        return Step(str(migration), run, migration, alone=bool(run))
     to_come = {changed_object(other) for other in missing if creates_view(other)}
     fills = None
     if creates_view(migration):
         fills = _filled(name)
     elif creates_table(migration):
         fills = _filled(target=name, to_come=to_come)
-    return Step(str(migration), tuple(statements(migration.sql, settings)), migration, fills)
+    return Step(str(migration), _rendered([_made(migration, missing, made)], settings), migration, fills)
+
+
+def _made(migration: Migration, missing: list[Migration], made: Collection[str]) -> str:
+    """The statement of a step; of one that makes a view that later steps alter, with the query of the last one."""
+    name = changed_object(migration)
+    altered = any(alters_view(other) and changed_object(other) == name for other in missing)
+    if altered and name in made and creates_view(migration):
+        return next(view for view in definitions() if view.name == name).create
+    return migration.sql
+
+
+def _altering(
+    name: str, view: str, repair: Iterable[str], settings: StoreSettings, migration: Migration | None = None
+) -> Step:
+    """A view that is there gets another query, and keeps its name."""
+    run = _rendered([renamed_back(view), *repair, renamed(view)], settings)
+    return Step(name, run, migration, _filled(view) if migration is None else None, alone=True)
+
+
+def _repair(difference: Difference, settings: StoreSettings) -> Step:
+    where = difference.where
+    view = next((one for one in definitions() if one.name == where and one.kind == "materialized view"), None)
+    if view is not None and difference.found:
+        return _altering(where, where, difference.repair, settings)
+    back = _rendered([renamed_back(where)], settings) if view is not None else ()
+    return Step(where, (*back, *rendered(difference, settings)), fills=_filled(where))
+
+
+def _rendered(texts: Iterable[str], settings: StoreSettings) -> tuple[str, ...]:
+    return tuple(sql for text in texts for sql in statements(text, settings))
 
 
 def _filled(name: str = "", target: str = "", to_come: Collection[str] = ()) -> Definition | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TTL: Final = re.compile(r" TTL (.*?)(?: SETTINGS |$)")
 _TARGET: Final = re.compile(r"^CREATE MATERIALIZED VIEW \S+(?: UUID '[^']*')? TO (?:\S+\.)?(\w+)")
 _LOCAL: Final = re.compile(rf"\b({'|'.join(SHARDING_KEYS)})_local\b")
+_CONSTRAINT: Final = re.compile(r"\bCONSTRAINT `?(\w+)`? CHECK ")
 _SETTING: Final = re.compile(r"(\w+) = (\w+|'[^']*')")
 _TABLES: Final = """
 SELECT
@@ -46,6 +47,7 @@ class Found:
     Attributes:
         ttl: its expressions as the engine prints them; empty without.
         indexes: expression by name.
+        constraints: their names.
         settings: by name, those that the table has of its own.
         target: of a materialized view, the table that it fills.
         query: of a view, as the engine prints it in one line, without the database's name.
@@ -63,6 +65,7 @@ class Found:
     query: str = ""
     columns: Mapping[str, ColumnDefinition] = field(default_factory=lambda: MappingProxyType({}))
     indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    constraints: tuple[str, ...] = ()
     clustered: bool = False
     hidden: bool = False
 
@@ -116,6 +119,7 @@ class Snapshot:
             self._unqualified(row["query"]),
             MappingProxyType(dict(columns)),
             MappingProxyType(dict(indexes)),
+            tuple(_CONSTRAINT.findall(row["create_table_query"])),
         )
 
     def _unqualified(self, query: str) -> str:

@@ -237,6 +237,28 @@ def _whole(text: bytes, first: Token, rest: Iterator[Token]) -> Statement:
     )
 
 
+def from_file(insert: bytes, format_name: str, path: str) -> bytes:
+    """
+    The statement of an INSERT, whose rows are in a file.
+
+    Args:
+        insert: its text before VALUES or FORMAT.
+        path: without quotes and backslashes.
+    """
+    outside = _outside_parentheses([*tokens(insert)])
+    at = next((one.start for one, _, equals in _triples(outside) if _is_settings(one, equals)), len(insert))
+    infile = f"\nFROM INFILE '{path}' COMPRESSION 'none' ".encode()
+    return insert[:at] + infile + insert[at:] + f"\nFORMAT {format_name}".encode()
+
+
+def _triples(found: list[Token]) -> Iterator[tuple[Token, Token, Token]]:
+    return zip(found, found[1:], found[2:], strict=False)
+
+
+def _is_settings(word: Token, equals: Token) -> bool:
+    return _is_word(word, "SETTINGS") and equals.text == "="
+
+
 def _outside_parentheses(found: list[Token]) -> list[Token]:
     depth = 0
     outside = []
@@ -264,7 +286,7 @@ def _format_clause(outside: list[Token]) -> tuple[str, int, int] | None:
 
 
 def _file_clause(outside: list[Token]) -> str | None:
-    for one, two, name in zip(outside, outside[1:], outside[2:], strict=False):
+    for one, two, name in _triples(outside):
         if (one.text, two.text) in (("INTO", "OUTFILE"), ("FROM", "INFILE")) and name.kind == "string":
             return f"{one.text} {two.text}"
     return None

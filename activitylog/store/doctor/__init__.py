@@ -11,6 +11,7 @@ from activitylog.store.doctor.examination import examine, examine_url
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Finding, Severity, Verdict
 from activitylog.store.doctor.registry import CHECKS
+from activitylog.store.doctor.spool import spool_checks
 
 __all__ = [
     "CHECKS",
@@ -21,4 +22,5 @@ __all__ = [
     "Verdict",
     "examine",
     "examine_url",
+    "spool_checks",
 ]

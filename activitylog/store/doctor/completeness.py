@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.columns import COUNTERS_TABLE, EVENTS_TABLE
 from activitylog.store.doctor.commands import literal, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, ok, plural, warning
 from activitylog.store.doctor.missed import newest_time
 from activitylog.store.subjects.record import ERASURES_TABLE
-from activitylog.store.watch.asking import COUNTERS_TABLE, Database, quoted
+from activitylog.store.watch.asking import Database, quoted
 
 _SHOWN: Final = 10
 #: So many ids are compared at once; of more, a part of all ids is taken, each with all its rows.

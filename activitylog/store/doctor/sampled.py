@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from activitylog.store.columns import EVENTS_TABLE
+from activitylog.store.columns import COUNTERS_TABLE, EVENTS_TABLE
 from activitylog.store.doctor.commands import APPLY, literal, reading
 from activitylog.store.doctor.examined import Examined
 from activitylog.store.doctor.finding import Check, Skip, Verdict, ok, plural, warning
 from activitylog.store.doctor.missed import newest_time
-from activitylog.store.watch.asking import COUNTERS_TABLE
 
 _SHOWN: Final = 10
 #: Rows may be on their way: queues, a Collector, a server that was away.

@@ -23,6 +23,7 @@ _ASKED: Final = (
     "async_insert",
     "deduplicate_blocks_in_dependent_materialized_views",
     "deduplicate_insert",
+    "ignore_materialized_views_with_dropped_target_table",
     "insert_deduplicate",
     "materialized_views_ignore_errors",
 )
@@ -46,6 +47,14 @@ def judge_settings(settings: Mapping[str, Setting]) -> Verdict:
             error(
                 "materialized_views_ignore_errors is 1: an insert whose view fails succeeds without it",
                 do=(_alter("materialized_views_ignore_errors", "0"),),
+            )
+        )
+    if _on(settings.get("ignore_materialized_views_with_dropped_target_table", Setting("0"))):
+        problems.append(
+            error(
+                "ignore_materialized_views_with_dropped_target_table is 1: an insert succeeds without a view whose"
+                " table is gone",
+                do=(_alter("ignore_materialized_views_with_dropped_target_table", "0"),),
             )
         )
     if not _on(settings.get("insert_deduplicate", Setting("1"))):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from activitylog.exceptions import SchemaError
+from activitylog.store.claims import CLAIMS_TABLE
 from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE
 from activitylog.store.differences import Difference
 from activitylog.store.doctor.commands import APPLY, changing, name, reading
@@ -113,7 +114,7 @@ class Window:
     How many inserts a table remembers.
 
     Attributes:
-        role: ``events``, or the view that writes to it.
+        role: ``events``, ``claims``, or the view that writes to it.
         window: blocks it remembers; None where the engine has no memory for them.
         seconds: how long, on replicated engines.
     """
@@ -126,7 +127,10 @@ class Window:
 
 
 def ask_windows(examined: Examined) -> list[Window]:
-    """The table of events and the target of every view, a user's own included, in the order of the chain."""
+    """
+    The table of events and the target of every view, a user's own included, in the order of the chain; and that of
+    claims, in which the window is the lock.
+    """
     events = examined.require_events()
     found = [_window(examined, events, "events")]
     seen = {events}
@@ -136,6 +140,8 @@ def ask_windows(examined: Examined) -> list[Window]:
         if target not in seen and target in examined.database.tables:
             seen.add(target)
             found.append(_window(examined, target, view.name))
+    if examined.database.holds(CLAIMS_TABLE):
+        found.append(_window(examined, CLAIMS_TABLE, "claims"))
     return found
 
 
@@ -169,7 +175,7 @@ def judge_windows(windows: Sequence[Window]) -> Verdict:
 
 
 def _window_problem(window: Window) -> Verdict | None:
-    what = window.table if window.role == "events" else f"{window.table} (filled by {window.role})"
+    what = window.table if window.role in ("events", "claims") else f"{window.table} (filled by {window.role})"
     if window.window is None:
         if window.engine == "Null":
             return None

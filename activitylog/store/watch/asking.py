@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from activitylog.store.columns import EVENTS_TABLE, INGEST_TABLE
+from activitylog.store.columns import COUNTERS_TABLE, EVENTS_TABLE, INGEST_TABLE
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 HOURLY_TABLE: Final = "activity_events_hourly"
 ACTOR_TABLE: Final = "activity_events_actor_daily"
-COUNTERS_TABLE: Final = "activity_counters"
 #: What is derived from the events.
 ROLLUP_TABLES: Final = (HOURLY_TABLE, ACTOR_TABLE, COUNTERS_TABLE)
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import NoReturn
 
 import pytest
 
 from tests.activitylog.store.cluster_of_four import Four, four
 from tests.activitylog.store.replicated_engine import Keeper, KeeperMissingError, is_known_build, missing_program
-
-
-def _leave_out(lacking: str) -> NoReturn:
-    """Skip, saying what is missing; in CI it must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI must run this test: {lacking}")
-    pytest.skip(lacking)
+from tests.leaving_out import leave_out
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +17,11 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
     if not is_known_build():
         pytest.skip("replication for real needs a function that this build of chDB has not, or has otherwise")
     if lacking := missing_program():
-        _leave_out(lacking)
+        leave_out(lacking)
     try:
         running = Keeper(tmp_path_factory.mktemp("keeper"))
     except KeeperMissingError as error:
-        _leave_out(str(error))
+        leave_out(str(error))
     yield running
     running.close()
 

@@ -105,17 +105,20 @@ class TestText:
             f"GRANT SELECT ON `activity`.{name}" for name in (*READ, "activity_schema_migrations", *VIEWS)
         ]
 
-    def test_writers_cannot_read(self) -> None:
+    def test_writers_read_ids_and_times_only(self) -> None:
         """A writer is granted INSERT on two tables; on a cluster on those of the shards, too."""
         assert grants(ACCESS, ACCESS.writer) == [
             "GRANT INSERT ON `activity`.activity_events",
             "GRANT INSERT ON `activity`.activity_events_ingest",
+            "GRANT SELECT(EventId, Timestamp) ON `activity`.activity_events",
         ]
         assert grants(CLUSTERED, ACCESS.writer) == [
             "GRANT INSERT ON `activity`.activity_events",
             "GRANT INSERT ON `activity`.activity_events_local",
             "GRANT INSERT ON `activity`.activity_events_ingest",
             "GRANT INSERT ON `activity`.activity_events_ingest_local",
+            "GRANT SELECT(EventId, Timestamp) ON `activity`.activity_events",
+            "GRANT SELECT(EventId, Timestamp) ON `activity`.activity_events_local",
         ]
 
     @pytest.mark.parametrize("tenant", ["none", "others", "tenant_none", ""])
@@ -283,9 +286,15 @@ class TestRights:
         assert len(made) >= 4
         assert all("DEFINER = activity_views SQL SECURITY DEFINER" in query for query in made)
 
-    def test_a_writer_reads_nothing(self, store: ClusterEngine) -> None:
-        """Not the table that it inserts into, and no other."""
-        for table in (*READ, "activity_events_ingest", "activity_schema_migrations"):
+    def test_a_writer_reads_ids_and_times_only(self, store: ClusterEngine) -> None:
+        """By which it finds out whether a batch has arrived; no other column, and no other table."""
+        assert (
+            asked(store, "writer", "SELECT uniqExact(EventId), count(Timestamp) FROM activity.activity_events")
+            != []
+        )
+        with pytest.raises(EngineError, match="ACCESS_DENIED"):
+            asked(store, "writer", "SELECT ActorId FROM activity.activity_events")
+        for table in {*READ, "activity_events_ingest", "activity_schema_migrations"} - {"activity_events"}:
             with pytest.raises(EngineError, match="ACCESS_DENIED"):
                 asked(store, "writer", f"SELECT count() FROM activity.{table}")
 

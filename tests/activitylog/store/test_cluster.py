@@ -131,7 +131,7 @@ class TestStatements:
         """Every statement says ON CLUSTER once, can be run again, and keeps no plain engine or window."""
         for statement in RENDERED:
             assert statement.count(" ON CLUSTER `main`") == 1
-            assert re.search(r"IF NOT EXISTS|\sMODIFY |OR REPLACE VIEW", statement)
+            assert re.search(r"IF NOT EXISTS|\sMODIFY |OR REPLACE VIEW|RENAME TABLE\s+IF EXISTS", statement)
             assert not re.search(r"ENGINE = (?!Replicated|Distributed|Null|Memory)", statement)
             assert "non_replicated" not in statement
         windows = sum("replicated_deduplication_window = 100000" in statement for statement in RENDERED)
@@ -227,8 +227,23 @@ class TestStatements:
                     "'{shard}-{replica}', a) order by a"
                 ],
             ),
+            (
+                "RENAME TABLE IF EXISTS a_mv TO b, IF EXISTS b TO a_mv;",
+                ["RENAME TABLE IF EXISTS a_mv TO b, IF EXISTS b TO a_mv ON CLUSTER `main`"],
+            ),
         ],
-        ids=["add column", "drop column", "ttl", "window", "database", "delete", "drop", "view", "small table"],
+        ids=[
+            "add column",
+            "drop column",
+            "ttl",
+            "window",
+            "database",
+            "delete",
+            "drop",
+            "view",
+            "small table",
+            "rename",
+        ],
     )
     def test_kinds(self, sql: str, expected: list[str], chdb_client: Any) -> None:
         """What stores is changed on the shards; columns on both sides, in the order that a question stands."""
@@ -251,7 +266,15 @@ class TestStatements:
             "FROM activity_events_local WHERE activity_events_local.b = 'it''s activity_events'"
         ]
 
-    @pytest.mark.parametrize("sql", ["SELECT 1", "CREATE TABLE other.activity_events (a Int8) ENGINE = Null", ""])
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "SELECT 1",
+            "CREATE TABLE other.activity_events (a Int8) ENGINE = Null",
+            "",
+            "RENAME TABLE activity_events TO a",
+        ],
+    )
     def test_refused(self, sql: str) -> None:
         """A statement without a meaning on a cluster is an error, not a statement for one server."""
         with pytest.raises(SchemaError):

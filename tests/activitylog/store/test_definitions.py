@@ -8,9 +8,12 @@ from activitylog.store.definitions import (
     ColumnDefinition,
     Definition,
     IndexDefinition,
+    alters_view,
+    changed_object,
     definitions,
     fold,
     is_superseded,
+    renamed_views,
 )
 from activitylog.store.migrations import Migration
 
@@ -129,6 +132,28 @@ class TestFold:
         assert (table.columns[0].type, table.indexes[0].expression, table.engine) == (
             "String", "lower(a)", "MergeTree",
         )  # fmt: skip
+
+    def test_renamed_away_and_back(self) -> None:
+        """Nothing is another afterwards; a step that does so says which views."""
+        view = "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t AS SELECT 1;"
+        rename = "-- why\nRENAME TABLE\n    IF EXISTS v TO v_renamed,\n    IF EXISTS v_renamed TO v;\n"
+        assert _fold(view, rename) == _fold(view)
+        step = Migration(2, "step", rename, "")
+        assert (renamed_views(step), changed_object(step), alters_view(step)) == (("v",), "", False)
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "RENAME TABLE IF EXISTS v TO w",
+            "RENAME TABLE IF EXISTS v TO w, IF EXISTS w TO x",
+            "RENAME TABLE v TO w, w TO v",
+            "RENAME TABLE IF EXISTS u TO w, IF EXISTS w TO u",
+        ],
+    )
+    def test_what_is_not_renamed_back(self, sql: str) -> None:
+        """A view under another name would be another view, and one that is not there is a mistake."""
+        with pytest.raises(ValueError, match="renames"):
+            _fold("CREATE MATERIALIZED VIEW IF NOT EXISTS v TO t AS SELECT 1;", sql)
 
     @pytest.mark.parametrize(
         "sql", ["DROP TABLE events", "ALTER TABLE events DROP COLUMN a", "CREATE TABLE events"]

@@ -72,9 +72,9 @@ class TestResuming:
 
     @pytest.mark.slow
     def test_after_any_statement(self, chdb_client: Any) -> None:
-        """Ended after none to five statements (the most of a step), until nothing is left to do."""
+        """Ended after none to ten statements (the most of a step), until nothing is left to do."""
         crashes = 0
-        for done in itertools.cycle(range(6)):
+        for done in itertools.cycle(range(11)):
             left = len(_statements(plan(chdb_client, _SETTINGS)))
             if left <= done:
                 break

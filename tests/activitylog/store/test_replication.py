@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Final
-from uuid import UUID, uuid5
 
 import pytest
 
@@ -22,14 +20,12 @@ pytestmark = pytest.mark.slow
 
 _CLUSTER: Final = "<main><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></main>"
 _SETTINGS: Final = {"insert_deduplicate": 1, "deduplicate_blocks_in_dependent_materialized_views": 1}
-_MAKES_VIEW: Final = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+)")
-_IDS: Final = UUID("7d9f4c0e-1f0b-4f52-9d5b-0a8a3a0c6f11")
 _TABLES: Final = ("activity_events_local", "activity_events_hourly_local", "activity_events_actor_daily_local")
 
 
 @pytest.fixture(scope="module")
 def engines(keeper: Keeper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ReplicatedEngine]]:
-    """Two: what a view writes is remembered under the name of its database, which servers have in common."""
+    """Two: what a view writes is remembered under its name and its database's, which servers have in common."""
     with ExitStack() as opened:
         yield [
             opened.enter_context(ReplicatedEngine(tmp_path_factory.mktemp("server"), keeper, _CLUSTER, section))
@@ -49,26 +45,13 @@ def replicas(engines: list[ReplicatedEngine], request: pytest.FixtureRequest) ->
         for sql in statements(step.sql, StoreSettings(cluster="main")):
             for number, client in enumerate(clients, start=1):
                 if number == 1 or not alters_replicas(sql):
-                    text = _as_on_cluster(for_server(sql, 1, number, database), database)
-                    client.command(text, settings={"alter_sync": 2})
+                    client.command(for_server(sql, 1, number, database), settings={"alter_sync": 2})
     for engine, root in zip(engines, roots, strict=True):
         engine.announce(root)
         root.close()
     yield clients
     for client in clients:
         client.close()
-
-
-def _as_on_cluster(sql: str, database: str) -> str:
-    """
-    With one id of a view on all servers, as ON CLUSTER gives it.
-
-    The engine remembers what a view writes under its name; after a MODIFY QUERY under its id, until it restarts.
-    """
-    made = _MAKES_VIEW.search(sql)
-    return (
-        sql if made is None else f"{sql[: made.end()]} UUID '{uuid5(_IDS, database + made[1])}'{sql[made.end() :]}"
-    )
 
 
 def send(client: Any, token: str) -> None:

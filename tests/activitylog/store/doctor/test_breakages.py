@@ -87,6 +87,11 @@ class TestTables:
         [
             ("activity_events_hourly", "activity_events_hourly (filled by activity_events_hourly_mv)"),
             ("activity_counters", "activity_counters (filled by activity_counters_mv)"),
+            (
+                "activity_events_actor_daily",
+                "activity_events_actor_daily (filled by activity_events_actor_daily_mv)",
+            ),
+            ("activity_claims", "activity_claims"),
         ],
     )
     def test_window_of_a_target(self, store: Any, problems: Any, table: str, role: str) -> None:

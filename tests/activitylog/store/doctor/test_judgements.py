@@ -157,6 +157,12 @@ class TestReplication:
 
 
 class TestSettings:
+    def test_views_that_are_left_out(self) -> None:
+        """An insert that succeeds without one of its views loses rows of the landing table, or of a roll-up."""
+        for name in ("materialized_views_ignore_errors", "ignore_materialized_views_with_dropped_target_table"):
+            verdict = judge_settings({name: Setting("1")})
+            assert (verdict.severity, verdict.found.startswith(f"{name} is 1")) == (Severity.ERROR, True)
+
     def test_async_insert_that_cannot_be_turned_off(self) -> None:
         """A constraint in the profile makes the server refuse our inserts."""
         verdict = judge_settings({"async_insert": Setting("1", fixed=True)})

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from activitylog.store.columns import COUNTERS_TABLE
 from activitylog.store.watch import Database, Statistics, TableFacts, pulse, statistics
-from activitylog.store.watch.asking import COUNTERS_TABLE, HOURLY_TABLE
+from activitylog.store.watch.asking import HOURLY_TABLE
 
 #: Ten days up to an hour and a bit ago, one event every 864 seconds, of three names.
 FILL = """
