@@ -18,13 +18,17 @@ from activitylog.cli.ingest import ingest
 from activitylog.cli.query import query
 from activitylog.cli.rules import rules
 from activitylog.cli.schema import schema
+from activitylog.cli.seals import seals
 from activitylog.cli.serve import serve
+from activitylog.cli.spool import spool
 from activitylog.cli.sql import sql
 from activitylog.cli.stats import stats
 from activitylog.cli.tail import tail
+from activitylog.cli.verify import verify
 
 _COMMANDS: Final = (
-    demo, ingest, query, sql, tail, stats, rules, doctor, schema, archive, export, erase, dashboard, serve,
+    demo, ingest, query, sql, tail, stats, rules, spool, doctor, verify, seals, schema, archive, export, erase,
+    dashboard, serve,
 )  # fmt: skip
 
 

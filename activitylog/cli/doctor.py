@@ -43,22 +43,34 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a check.")
 def doctor(*, url: str | None, deep: bool, fail_on: str, as_json: bool) -> int:
     """
-    Look at versions, schema, settings, disk, parts, retention, clocks and completeness of the store.
+    Look at versions, schema, settings, disk, parts, retention, clocks and completeness of the store, and at what
+    waits for it on this machine.
 
     Each problem comes with what was found, why it matters, and the commands that repair it. Nothing is changed.
     A check that this user may not make, or this server cannot answer, is skipped, and says so. Exit code 1 when
     there is an error.
     """
     from activitylog.settings import load_settings
-    from activitylog.store.doctor import examine_url
+    from activitylog.spooling import keeps_events, spool_folder
+    from activitylog.store.doctor import CHECKS, examine_url, spool_checks
 
     store = existing_store(url)
     if store.url.kind == "chdb":
         require_engine()
     if not as_json:
         note_store(store)
+    settings = load_settings()
+    of_spool = (
+        spool_checks(spool_folder(store.url, settings), settings.spool_max_bytes)
+        if keeps_events(store.url)
+        else ()
+    )
     found = examine_url(
-        store.url, settings=load_settings().store, writes=store.origin == "the settings", deep=deep
+        store.url,
+        settings=settings.store,
+        writes=store.origin == "the settings",
+        deep=deep,
+        checks=(*CHECKS, *of_spool),
     )
     if as_json:
         _print_json(found)

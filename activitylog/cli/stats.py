@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from activitylog.cli.dataclass_rows import plain, rows_of
-from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
+from activitylog.cli.store_option import Store, existing_store, note_store, open_store, url_option
 from activitylog.store.columns import EVENTS_TABLE
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from activitylog.store.watch import Events, Forecast, Growth, Inserts, Pulse, Statistics
+    from otel_spool import SpoolStatus
 
 _TABLES: Final = ("table", "rows", "bytes", "compression", "bytes_per_row", "parts", "partitions")
 _COLUMNS: Final = ("what", "kind", "bytes", "bytes_per_row", "uncompressed_bytes")
@@ -64,24 +65,24 @@ def stats(
         if seconds is not None:
             _watch(client, seconds, as_json=as_json)
         else:
-            _show(client, str(store.url), as_json=as_json, columns=columns, partitions=partitions, scan=scan)
+            _show(client, store, as_json=as_json, columns=columns, partitions=partitions, scan=scan)
     finally:
         client.close()
 
 
-def _show(client: Client, url: str, *, as_json: bool, columns: bool, partitions: bool, scan: bool) -> None:
+def _show(client: Client, store: Store, *, as_json: bool, columns: bool, partitions: bool, scan: bool) -> None:
     from activitylog.cli.tables import print_json, print_rows
     from activitylog.store.watch import statistics
 
     found = statistics(client, columns=columns, partitions=partitions, scan=scan)
     if as_json:
-        print_json({"url": url, **plain(found)})
+        print_json({"url": str(store.url), **plain(found), "spool": _spool_as_json(store)})
         return
     print_rows(rows_of([table for table in found.tables if table.parts or table.rows], _TABLES), title="tables")
     if found.events is None:
         sys.stdout.write(f"There is no table {EVENTS_TABLE}; `activitylog schema apply` creates it.\n")
         return
-    _print_facts(found)
+    _print_facts([*_facts(found), *_spool_facts(store)])
     if columns:
         _print_columns(found)
     if partitions:
@@ -104,14 +105,50 @@ def _print_columns(found: Statistics) -> None:
         sys.stdout.write(f" and {len(rest)} smaller ones, {left}; --json has all\n")
 
 
-def _print_facts(found: Statistics) -> None:
+def _print_facts(facts: Iterable[tuple[str, str]]) -> None:
     from activitylog.cli.tables import fitted, print_title, terminal_width
     from activitylog.cli.visible import visible
 
     width = terminal_width(sys.stdout) or 10_000
     print_title("store")
-    for name, text in _facts(found):
+    for name, text in facts:
         sys.stdout.write(fitted(visible(f"  {name:<16}{text}"), width) + "\n")
+
+
+def _spool_as_json(store: Store) -> dict[str, Any] | None:
+    seen = _spool(store)
+    if seen is None:
+        return None
+    return {
+        "events": seen.events,
+        "orphaned": seen.orphaned,
+        "letters": sum(seen.letters.values()),
+        "quarantined": seen.quarantined,
+        "bytes": seen.bytes,
+        "oldest_unsent_ns": seen.oldest_unsent_ns,
+    }
+
+
+def _spool_facts(store: Store) -> Iterator[tuple[str, str]]:
+    """What waits for the store on this machine."""
+    from activitylog.cli.spool import advice, unsent_words
+
+    seen = _spool(store)
+    if seen is None:
+        return
+    yield "on this machine", f"unsent: {unsent_words(seen)} ({size(seen.bytes)} of files)"
+    for line in advice(seen, store.option):
+        yield "", line
+
+
+def _spool(store: Store) -> SpoolStatus | None:
+    from activitylog.settings import load_settings
+    from activitylog.spools import spool_of
+
+    try:
+        return spool_of(store.url, load_settings())
+    except OSError:
+        return None
 
 
 def _facts(found: Statistics) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,7 @@ class TestReconciliation:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Events that nobody took are dropped with a reason, not forgotten, and that is a failure."""
-        monkeypatch.setenv("ACTIVITYLOG_EXPORT_TIMEOUT_SECONDS", "0.1")
+        monkeypatch.setenv("ACTIVITYLOG_RETRY_DEADLINE_SECONDS", "0.1")
         (tmp_path / "log").write_text(GOOD * 5)
         code = run(ingest, ["log", "--json", "--url", "otlp+http://127.0.0.1:1"])
         report = json.loads(capsys.readouterr().out)

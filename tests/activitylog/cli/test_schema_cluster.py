@@ -62,6 +62,10 @@ class TestAccess:
         assert "".join(f"{statement};\n" for statement in printed) == show_access(Access())
 
 
+#: In a new store views are made at once as the last of these steps leaves them.
+ALTERED_VIEWS = {3, 5, 10, 27, 31}
+
+
 class TestShow:
     def test_on_a_cluster(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """By the option, or by [store] of the settings: every statement of every step for the cluster."""
@@ -82,7 +86,8 @@ class TestShow:
             "CREATE TABLE IF NOT EXISTS activity_schema_migrations ON CLUSTER `main`"
         )
         for step, migration in zip(steps, migrations(), strict=True):
-            assert set(on_cluster(migration.sql, "main")) <= set(step["statements"])
+            if migration.number not in ALTERED_VIEWS:
+                assert set(on_cluster(migration.sql, "main")) <= set(step["statements"])
             assert step["statements"][-1].startswith("INSERT INTO activity_schema_migrations")
 
     def test_refused(self, capsys: pytest.CaptureFixture[str]) -> None:

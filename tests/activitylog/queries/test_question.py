@@ -78,8 +78,9 @@ class TestQuestions:
     def test_names(self) -> None:
         """The questions, in the order of their names."""
         assert list(questions()) == [
-            "active-actors", "actor-timeline", "anomalies", "busiest-hours", "denial-bursts", "duplicates",
-            "durations", "estimates", "event-counts", "events-by-hour", "failures", "failures-by-hour",
+            "active-actors", "actor-timeline", "anomalies", "busiest-hours", "completeness", "denial-bursts",
+            "duplicates", "durations", "estimates", "event-counts", "events-by-hour", "failures",
+            "failures-by-hour",
             "failures-by-route", "funnel", "gaps", "hour-of-week", "new-and-returning", "new-events", "newest",
             "next-events", "object-history", "outcomes", "retention", "rollup-coverage", "sampled-out",
             "session-lengths", "session-replay", "sessions", "silent", "size", "slow-operations",

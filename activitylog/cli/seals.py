@@ -1,0 +1,154 @@
+"""``activitylog seals``: is every event as it was sealed, and checkpoints of the chains to keep elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from activitylog.cli.dataclass_rows import plain, rows_of
+from activitylog.cli.errors import FAILED
+from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
+
+if TYPE_CHECKING:
+    from activitylog.store.sealed import SealedProducer
+
+_COLUMNS: Final = ("producer", "seals", "sealed", "intact", "unsealed")
+_MOST_PRODUCERS: Final = 50
+_KINDS: Final = ("changed", "missing", "added")
+_EXAMPLES: Final = """\b
+Examples:
+  activitylog seals new-key ops --to ops.key       once; keep ops.key away from the database
+  activitylog seals checkpoint --key ops.key > checkpoints/2026-05-01.txt
+  activitylog seals verify
+  activitylog seals verify --checkpoint checkpoints/2026-05-01.txt --public-key ops+1a2b3c4d+AU...
+"""
+
+
+@click.group(short_help="Check the hash chain over events; sign checkpoints of it.", epilog=_EXAMPLES)
+def seals() -> None:
+    """
+    Tamper evidence: a hash chain over each process's events, where the setting seals is on.
+
+    It shows what was changed, taken out or put in later, by anybody who cannot rewrite all later seals as well. A
+    checkpoint that is kept elsewhere holds against whoever can. It does not say that an event is true, nor what
+    came after the last seal. Erasures and retention show as what they are: changed and missing events.
+    """
+
+
+@seals.command(short_help="Say whether every event is as it was sealed.")
+@url_option
+@click.option(
+    "--checkpoint", "file", type=click.Path(path_type=Path, exists=True), help="A signed one of an earlier time."
+)
+@click.option("--public-key", help="Of who signed it: name+id+key.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def verify(*, url: str | None, file: Path | None, public_key: str | None, as_json: bool) -> int:
+    """
+    Make the hashes again from the rows, and compare.
+
+    Exit code 0: what is sealed is as it was; 1: something is not.
+    """
+    from activitylog.cli.tables import print_json
+    from activitylog.seals.checkpoint import read
+    from activitylog.store.sealed import verify_seals
+
+    if (file is None) != (public_key is None):
+        raise click.UsageError("--checkpoint and --public-key go together.")
+    checkpoint = read(file.read_text(), public_key) if file is not None and public_key is not None else None
+    store = existing_store(url)
+    client = open_store(store)
+    try:
+        if not as_json:
+            note_store(store)
+        found = verify_seals(client, checkpoint)
+    finally:
+        client.close()
+    intact = all(state.is_intact for state in found)
+    if as_json:
+        states = [{**plain(state), "unsealed": state.unsealed, "is_intact": state.is_intact} for state in found]
+        print_json({"intact": intact, "producers": states})
+    else:
+        _print(found)
+    return 0 if intact else FAILED
+
+
+def _print(found: Sequence[SealedProducer]) -> None:
+    from activitylog.cli.paragraphs import print_paragraph
+    from activitylog.cli.tables import print_rows
+
+    broken = [state for state in found if not state.is_intact]
+    verdict = "Nothing is sealed here" if not found else "Not as sealed" if broken else "As sealed"
+    events = sum(state.intact for state in found)
+    unsealed = sum(state.unsealed for state in found)
+    print_paragraph(
+        f"{verdict}: {events:,} events of {len(found):,} producers are as they were; "
+        f"{unsealed:,} came after the last seals, about which nothing is proved.",
+        bold=len(verdict),
+    )
+    if found:
+        print_rows(rows_of(list(found[:_MOST_PRODUCERS]), _COLUMNS), title="")
+    for state in broken:
+        for text in (*state.broken, *_differences(state)):
+            print_paragraph(f"{state.producer}: {text}", "- ")
+
+
+def _differences(state: SealedProducer) -> list[str]:
+    return [
+        f"{state.counts[kind]:,} {kind}: {', '.join(f'{number:,}' for number in getattr(state, kind))}"
+        f"{' ...' if state.counts[kind] > len(getattr(state, kind)) else ''}"
+        for kind in _KINDS
+        if state.counts[kind]
+    ]
+
+
+@seals.command(short_help="Sign the ends of all chains, to be kept elsewhere.")
+@url_option
+@click.option("--key", type=click.Path(path_type=Path, exists=True), required=True, help="The private key's file.")
+def checkpoint(*, url: str | None, key: Path) -> int:
+    """
+    Print a signed note of where each producer's chain ends now; nothing where something is not as sealed.
+
+    Keep it where the owner of the database cannot write: in git, in an object store with a lock, with a witness.
+    """
+    from activitylog.seals.checkpoint import Checkpoint, secret_of, sign
+    from activitylog.store.sealed import ends_of, verify_seals
+
+    secret = secret_of(key)
+    client = open_store(existing_store(url))
+    try:
+        found = verify_seals(client)
+    finally:
+        client.close()
+    if not all(state.is_intact for state in found):
+        click.echo("error: something is not as it was sealed; see activitylog seals verify.", err=True)
+        return FAILED
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    origin = f"activitylog/{secret.partition('+')[0]}"
+    click.echo(sign(Checkpoint(origin, now, ends_of(found)), secret), nl=False)
+    return 0
+
+
+@seals.command(name="new-key", short_help="Make a key pair for checkpoints.")
+@click.argument("name")
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="File of the private key; made 0600.")
+def new_key(*, name: str, to: Path) -> None:
+    """Write the private key into a new file, and print the public one."""
+    from activitylog.seals.checkpoint import new_key as make
+
+    secret, public = make(name)
+    _write_new(to, f"{secret}\n")
+    click.echo(public)
+
+
+def _write_new(path: Path, text: str) -> Any:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be made: {error.strerror}.") from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

@@ -1,0 +1,25 @@
+"""
+Tamper evidence: a hash chain over each producer's events, in the order of their numbers, stored beside them.
+
+Every so often a producer emits a *seal*, an event of the name ``activity.sealed``. It has a hash of each event
+since the last seal, the hash of the seal before, and one over all of that::
+
+    leaf   = sha256(canonical text of an event), its first 16 bytes
+    chain  = sha256(chain of the seal before, producer, first, last, leaves)
+
+The first seal's predecessor is 32 zero bytes. ``activitylog seals verify`` reads the rows, makes the hashes
+again and says which events were changed, taken out or put in. The hashes are over texts as ClickHouse has them, so
+they hold for both ways in, directly and through a Collector.
+
+What it proves: of what a seal covers nothing was changed, removed or added later, by anybody who cannot also
+rewrite all later seals. Whoever owns the database can do that; a *checkpoint*
+(:mod:`activitylog.seals.checkpoint`), signed and kept elsewhere, fixes the chains as they were at that time. What
+it does not prove: that an event is true; that the events after the last seal (half a second, or what a killed
+process had not sealed) are all there; who wrote it. The resource (``service.name``) is not covered. Erasing a
+person's events, and retention, break the leaves of those rows, as they must; the chain of seals stays whole.
+"""
+
+from activitylog.seals.leaf import NOTHING, chain_of, leaf_of
+from activitylog.seals.sealer import MAX_EVENTS, SEAL_EVENT_NAME, Sealer
+
+__all__ = ["MAX_EVENTS", "NOTHING", "SEAL_EVENT_NAME", "Sealer", "chain_of", "leaf_of"]

@@ -1,0 +1,299 @@
+"""``activitylog spool``: the commands as one types them, on spools that real processes left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activitylog.cli.app import application
+from activitylog.cli.errors import run
+from activitylog.url import parse
+from tests.otel_spool.spools import Backend, Process, left_by_a_process
+from tests.otel_spool.test_status import contents
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Types a command, in a folder without settings; gives exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACTIVITYLOG_SPOOL_DIRECTORY", str(tmp_path / "spools"))
+    monkeypatch.delenv("ACTIVITYLOG_URL", raising=False)
+
+    def type_(*words: object) -> tuple[int, str, str]:
+        code = run(application, ["spool", *map(str, words)])
+        return code, *capsys.readouterr()
+
+    return type_
+
+
+def refused(directory: Path, reason: str = "permanent") -> None:
+    """A dead letter."""
+    backend = Backend()
+    backend.refuses = frozenset({"poison"})
+    process = Process(backend, directory)
+    process.emit("poison")
+    assert process.processor.flush(10).complete
+    process.leave()
+
+
+class TestStatus:
+    def test_without_spools_nothing_waits(self, typed: Typed) -> None:
+        """Exit code 0, and a word."""
+        assert typed("status") == (0, "There are no spools: nothing waits on this machine.\n", "")
+
+    def test_orphans_need_attention(self, typed: Typed, tmp_path: Path) -> None:
+        """Exit code 1, how many there are, and what to type."""
+        left_by_a_process(tmp_path / "spools" / "db-1", "a", "b")
+        code, out, _ = typed("status")
+        assert code == 1
+        assert "2 events, 2 of them left by dead processes; the oldest since 0 s" in out
+        assert "do: activitylog spool drain --url URL" in out
+
+    def test_events_of_a_living_process_need_nobody(self, typed: Typed, tmp_path: Path) -> None:
+        """Exit code 0; the process is named, and nothing is touched."""
+        backend = Backend(is_open=False)
+        process = Process(backend, tmp_path / "spools" / "db-1")
+        process.emit("a")
+        assert backend.asked.wait(10)
+        before = contents(tmp_path / "spools")
+        code, out, _ = typed("status")
+        assert (code, contents(tmp_path / "spools")) == (0, before)
+        assert f"{os.getpid()}" in out
+        assert "do:" not in out
+        process.leave()
+
+    def test_letters_and_quarantine_are_named_with_commands(self, typed: Typed, tmp_path: Path) -> None:
+        """By reason, and where to look."""
+        spool = tmp_path / "spools" / "db-1"
+        refused(spool)
+        (spool / "quarantine").mkdir()
+        (spool / "quarantine" / "piece").write_bytes(b"12345")
+        code, out, _ = typed("status")
+        assert code == 1
+        assert "dead letters  1 (permanent: 1)" in out
+        assert "quarantine    1 piece, 5 bytes" in out
+        assert f"do: activitylog spool inspect {spool}/dead" in out
+        assert "do: activitylog spool drain --dead-letters --url URL" in out
+
+    def test_machines_get_every_number(self, typed: Typed, tmp_path: Path) -> None:
+        """One JSON document a spool, with the limits."""
+        spool = tmp_path / "spools" / "db-1"
+        left_by_a_process(spool, "a", "b")
+        code, out, _ = typed("status", "--json")
+        found = json.loads(out)
+        assert code == 1
+        assert (found["directory"], found["url"], found["events"], found["orphaned"]) == (str(spool), "", 2, 2)
+        assert (found["max_bytes"], found["max_age_seconds"]) == (256 * 1024 * 1024, 604_800.0)
+        (folder,) = found["folders"]
+        assert (folder["state"], folder["events"], folder["pid"]) == ("orphan", 2, os.getpid())
+        assert 0 <= found["oldest_unsent_seconds"] < 600
+
+    def test_a_spool_of_the_settings_has_their_url(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without its password; what is configured needs no --url."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        url = "clickhouse://me:secret-word@127.0.0.1:1/db"
+        monkeypatch.setenv("ACTIVITYLOG_URL", url)
+        left_by_a_process(spool_folder(parse(url), load_settings()), "a")
+        _, out, _ = typed("status")
+        assert "clickhouse://me:***@127.0.0.1:1/db" in out
+        assert "secret-word" not in out
+        assert "do: activitylog spool drain\n" in out
+
+    def test_hostile_names_are_escaped(self, typed: Typed, tmp_path: Path) -> None:
+        """A folder's name is no command for the terminal."""
+        left_by_a_process(tmp_path / "spools" / "db\x1b[31m", "a")
+        _, out, _ = typed("status")
+        assert "\x1b" not in out
+        assert "db\\x1b[31m" in out
+
+    def test_one_spool_can_be_named(self, typed: Typed, tmp_path: Path) -> None:
+        """By its path; a path that is not there is wrong usage."""
+        left_by_a_process(tmp_path / "elsewhere", "a")
+        assert typed("status", tmp_path / "elsewhere")[0] == 1
+        assert typed("status", tmp_path / "nowhere")[0] == 2
+
+
+class TestInspect:
+    def test_events_come_as_lines_of_json(self, typed: Typed, tmp_path: Path) -> None:
+        """What, when, who: as they would be delivered."""
+        left_by_a_process(tmp_path / "spools" / "db-1", "paid \x1b[31m")
+        code, out, _ = typed("inspect")
+        found: dict[str, Any] = json.loads(out)
+        assert code == 0
+        assert "\x1b" not in out
+        assert found["what"] == "event"
+        assert found["state"] in ("sending", "unsent")
+        assert (found["event"], found["body"]) == ("order.paid", "paid \x1b[31m")
+        assert found["time"] == "2023-11-14T22:13:20.000000000Z"
+        assert (found["attributes"], found["resource"]["service.name"]) == ({"order.id": 7}, "shop")
+
+    def test_letters_come_with_their_reason(self, typed: Typed, tmp_path: Path) -> None:
+        """Also when only they are asked for."""
+        refused(tmp_path / "spools" / "db-1")
+        _, out, _ = typed("inspect", tmp_path / "spools" / "db-1" / "dead")
+        found = json.loads(out)
+        assert (found["what"], found["reason"], found["detail"]) == ("letter", "permanent", "a bad one \x1b[31m")
+        assert found["refused"].endswith("Z")
+        assert found["body"] == "poison"
+
+    def test_a_limit_ends_it(self, typed: Typed, tmp_path: Path) -> None:
+        """The first ones."""
+        left_by_a_process(tmp_path / "spools" / "db-1", "a", "b", "c")
+        assert len(typed("inspect", "--limit", "2")[1].splitlines()) == 2
+
+    def test_what_is_no_spool_says_what_can_be_named(self, typed: Typed, tmp_path: Path) -> None:
+        """One line, no traceback."""
+        (tmp_path / "notes.txt").touch()
+        code, _, err = typed("inspect", tmp_path / "notes.txt")
+        assert code == 1
+        assert err.startswith("error: ")
+        assert "is no file of a spool" in err
+
+    def test_without_a_spool_there_is_nothing(self, typed: Typed) -> None:
+        """And no error."""
+        assert typed("inspect") == (0, "", "")
+
+
+class TestDrain:
+    def test_without_a_destination_it_says_what_to_give(self, typed: Typed) -> None:
+        """Wrong usage."""
+        code, _, err = typed("drain")
+        assert code == 2
+        assert "Give --url" in err
+
+    def test_what_keeps_nothing_has_nothing(self, typed: Typed, tmp_path: Path) -> None:
+        """No spool, nothing left."""
+        code, out, _ = typed("drain", "--url", "clickhouse://127.0.0.1:1/db")
+        assert (code, out) == (0, "clickhouse://127.0.0.1:1/db: 0 delivered, 0 left\n")
+        assert not (tmp_path / "spools").exists()
+
+    def test_what_nobody_takes_is_left(self, typed: Typed, tmp_path: Path) -> None:
+        """Exit code 3, how much it is, and why."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        url = "clickhouse://127.0.0.1:1/db"
+        left_by_a_process(spool_folder(parse(url), load_settings()), "a", "b")
+        code, out, err = typed("drain", "--url", url, "--timeout", "1")
+        assert (code, out) == (3, f"{url}: 0 delivered, 2 left\n")
+        assert err.startswith("hint: ")
+        found = json.loads(typed("drain", "--url", url, "--timeout", "0.5", "--json")[1])
+        assert (found["url"], found["delivered"], found["left"]) == (url, 0, 2)
+
+
+_EMIT_AND_DIE = """
+import os, signal, sys, activitylog
+activitylog.configure(sys.argv[1], service_name="shop", schedule_delay_millis=60_000)
+for number in range(int(sys.argv[2])):
+    activitylog.emit("order.paid", object={"type": "order", "id": str(number)})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+_HOLD = """
+import sys, activitylog
+activitylog.configure(sys.argv[1], service_name="shop")
+activitylog.emit("order.seen")
+assert activitylog.flush(60).complete
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+class TestWithTheEmbeddedEngine:
+    """Each step in a process of its own."""
+
+    @pytest.fixture
+    def environment(self, tmp_path: Path) -> dict[str, str]:
+        return {**os.environ, "ACTIVITYLOG_SPOOL_DIRECTORY": str(tmp_path / "spools")}
+
+    def command(self, environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "activitylog", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+
+    def test_what_killed_processes_left_is_delivered_once(
+        self, tmp_path: Path, environment: dict[str, str]
+    ) -> None:
+        """Two killed processes, one drain: every event is a row, the spool is empty, a second one does nothing."""
+        url = f"chdb://{tmp_path}/store"
+        for events in (30, 12):
+            done = subprocess.run(
+                [sys.executable, "-c", _EMIT_AND_DIE, url, str(events)], env=environment, timeout=60, check=False
+            )
+            assert done.returncode == -9
+        drained = self.command(environment, "spool", "drain", "--url", url, "--json")
+        assert drained.returncode == 0, drained.stderr
+        found = json.loads(drained.stdout)
+        assert (found["delivered"], found["left"], found["dropped"]) == (42, 0, {})
+        again = self.command(environment, "spool", "drain", "--url", url)
+        assert (again.returncode, again.stdout) == (0, f"{url}: 0 delivered, 0 left\n")
+        counted = self.command(
+            environment, "sql", "--url", url, "--json",
+            "SELECT count() AS rows, uniqExact(EventId) AS ids FROM activity_events",
+        )  # fmt: skip
+        assert json.loads(counted.stdout) == {"rows": 42, "ids": 42}
+        assert self.command(environment, "spool", "status").returncode == 0
+
+    def test_a_store_that_another_process_has_open_is_left_to_it(
+        self, tmp_path: Path, environment: dict[str, str]
+    ) -> None:
+        """It says who has it, and that it delivers by itself."""
+        url = f"chdb://{tmp_path}/store"
+        with subprocess.Popen(
+            [sys.executable, "-c", _HOLD, url],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,
+        ) as holder:  # fmt: skip
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "open\n"
+            found = self.command(environment, "spool", "drain", "--url", url)
+            assert found.returncode == 1
+            assert f"is open in another process ({holder.pid}" in found.stderr
+            assert "delivers what dead processes left by itself" in found.stderr
+            assert holder.stdin is not None
+            holder.stdin.close()
+        assert holder.returncode == 0
+
+    def test_what_expired_is_a_row(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        """The loss of a dead process's events is counted in the store, under its producer."""
+        url = f"chdb://{tmp_path}/store"
+        code = _EMIT_AND_DIE.replace("service_name=", "durability='process', service_name=")
+        subprocess.run([sys.executable, "-c", code, url, "7"], env=environment, timeout=60, check=False)
+        environment["ACTIVITYLOG_SPOOL_MAX_AGE_SECONDS"] = "0.001"
+        drained = self.command(environment, "spool", "drain", "--url", url, "--json")
+        assert json.loads(drained.stdout)["dropped"] == {"expired": 7}, drained.stderr
+        counted = self.command(
+            environment, "sql", "--url", url, "--json",
+            "SELECT EventName, Rule, Reason, EventCount, length(Producer) AS producer, Seq FROM activity_counters",
+        )  # fmt: skip
+        assert json.loads(counted.stdout) == {
+            "EventName": "", "Rule": url, "Reason": "expired", "EventCount": 7, "producer": 11, "Seq": 0,
+        }  # fmt: skip
+        assert self.command(environment, "spool", "status").returncode == 0
+
+    def test_stats_and_doctor_tell_of_the_spool(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        """What waits for the store on this machine, and what to type."""
+        url = f"chdb://{tmp_path}/store"
+        assert self.command(environment, "schema", "apply", "--url", url).returncode == 0
+        subprocess.run([sys.executable, "-c", _EMIT_AND_DIE, url, "3"], env=environment, timeout=60, check=False)
+        shown = self.command(environment, "stats", "--url", url)
+        assert "unsent: 3 events, 3 of them left by dead processes" in shown.stdout, shown.stderr
+        assert f"do: activitylog spool drain --url {url}" in shown.stdout
+        found = json.loads(self.command(environment, "stats", "--url", url, "--json").stdout)["spool"]
+        assert (found["events"], found["orphaned"], found["letters"]) == (3, 3, 0)
+        lines = self.command(environment, "doctor", "--url", url, "--json").stdout.splitlines()
+        checks = {check["check"]: check for check in map(json.loads, lines)}
+        assert checks["spool_left"]["severity"] == "warning"
+        assert checks["spool_left"]["do"] == [f"activitylog spool drain --url {url}"]
+        assert checks["spool_place"]["severity"] in ("ok", "warning")

@@ -1,0 +1,136 @@
+"""The question `completeness` against a model that counts on its fingers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activitylog.queries import ask
+from tests.activitylog.queries.rows import at, put, row
+
+_TIME = "2026-03-01 10:00:00"
+#: Near each other, far apart, in the tens of thousands where bitmaps change their form, and near the ends.
+_NUMBERS = st.one_of(
+    st.integers(1, 60), st.integers(65_500, 65_570), st.integers(1, 10**6), st.integers(2**63 - 2, 2**64 - 2)
+)
+_RUNS = st.tuples(st.integers(1, 5_000), st.integers(0, 200)).map(lambda run: list(range(run[0], sum(run) + 1)))
+_SEQUENCES = st.lists(st.one_of(_NUMBERS.map(lambda number: [number]), _RUNS), min_size=1, max_size=8).map(
+    lambda runs: [number for run in runs for number in run]
+)
+
+
+def missing_by_hand(numbers: list[int], first: int) -> tuple[int, list[tuple[int, int]]]:
+    """How many numbers from the first one on are missing, and their ranges."""
+    ranges = [
+        (before + 1, behind - 1)
+        for before, behind in pairwise(sorted({first - 1, *numbers}))
+        if behind > before + 1
+    ]
+    return sum(last - begin + 1 for begin, last in ranges), ranges
+
+
+@pytest.fixture
+def store(empty_store: Any) -> Any:
+    """The tables, without rows."""
+    return empty_store
+
+
+class TestCompleteness:
+    """``completeness``."""
+
+    @given(st.dictionaries(st.sampled_from(["p1", "p2", "p3"]), _SEQUENCES, min_size=1), st.data())
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_as_counted_by_hand(self, store: Any, sequences: dict[str, list[int]], data: st.DataObject) -> None:
+        """For any rows, in any order and either table: the ranges, and how many rows are too many."""
+        store.command("TRUNCATE TABLE activity_events")
+        store.command("TRUNCATE TABLE activity_counters")
+        for producer, numbers in sequences.items():
+            cut = data.draw(st.integers(0, len(numbers)))
+            shuffled = data.draw(st.permutations(numbers)) if len(numbers) < 100 else numbers
+            for part, table, time in (
+                (shuffled[:cut], "activity_events", "Timestamp"),
+                (shuffled[cut:], "activity_counters", "Minute"),
+            ):
+                if part:
+                    rows = ({time: _TIME, "Producer": producer, "Seq": number} for number in part)
+                    put(store, *rows, table=table)
+        found = {line[0]: line for line in ask(store, "completeness", ranges=1000).rows}
+        assert found.keys() == sequences.keys()
+        for producer, numbers in sequences.items():
+            missing, ranges = missing_by_hand(numbers, 1)
+            line = found[producer]
+            assert line[2:8] == (
+                1, max(numbers), len(numbers), missing,
+                sum(copies - 1 for copies in Counter(numbers).values()), len(ranges),
+            )  # fmt: skip
+            assert line[8] == ranges
+
+    def test_a_row_a_producer(self, store: Any) -> None:
+        """The worst first, with what they have counted as lost, each counter once."""
+        for producer, numbers in (("p1", (3, 4, 7, 8, 8, 12)), ("p2", (1, 2))):
+            put(store, *(row(_TIME, Producer=producer, Seq=number, ServiceName="web") for number in numbers))
+        lost = {"Minute": _TIME, "Producer": "p1", "Seq": 13, "Reason": "queue_full", "EventCount": 3}
+        kept = {
+            "Minute": _TIME,
+            "Producer": "p1",
+            "Seq": 14,
+            "EventName": "a.b",
+            "Reason": "rule",
+            "EventCount": 9,
+        }
+        put(store, lost, lost, kept, table="activity_counters")
+        answer = ask(store, "completeness")
+        assert answer.columns == (
+            "producer", "service", "first_seq", "last_seq", "rows", "missing", "repeated", "gaps",
+            "missing_ranges", "lost", "first", "last",
+        )  # fmt: skip
+        assert [(line[0], *line[2:10]) for line in answer.rows] == [
+            ("p1", 1, 14, 9, 7, 2, 3, [(1, 2), (5, 6), (9, 11)], {"queue_full": 3}),
+            ("p2", 1, 2, 2, 0, 0, 0, [], {}),
+        ]
+
+    def test_from_a_time_on(self, store: Any) -> None:
+        """Where a producer began is not asked then, and a number that has another time is there all the same."""
+        times = {1: "10:00", 2: "10:01", 4: "12:00", 5: "09:00", 6: "12:01", 8: "12:02", 9: "15:00"}
+        put(store, *(row(f"2026-03-01 {time}", Producer="p1", Seq=number) for number, time in times.items()))
+        put(store, row("2026-03-01 10:00", Producer="p2", Seq=1))
+        answer = ask(store, "completeness", since="2026-03-01 12:00", until="2026-03-01 13:00")
+        assert [(line[0], *line[2:9]) for line in answer.rows] == [("p1", 4, 8, 3, 1, 0, 1, [(7, 7)])]
+        assert answer.rows[0][-2:] == (at("2026-03-01 12:00"), at("2026-03-01 12:02"))
+        answer = ask(store, "completeness", until="2026-03-01 13:00")
+        assert [(line[0], *line[2:9]) for line in answer.rows] == [
+            ("p1", 1, 8, 6, 2, 0, 2, [(3, 3), (7, 7)]),
+            ("p2", 1, 1, 1, 0, 0, 0, []),
+        ]
+
+    def test_the_lowest_ranges(self, store: Any) -> None:
+        """As many as are asked for, of a producer with many; all are counted."""
+        store.command(
+            "INSERT INTO activity_events (Timestamp, Producer, Seq) "
+            f"SELECT toDateTime64('{_TIME}', 9, 'UTC'), 'p', 2 * number + 1 FROM numbers(100000)"
+        )
+        (line,) = ask(store, "completeness", ranges=3).rows
+        assert line[3:9] == (199_999, 100_000, 99_999, 0, 99_999, [(2, 2), (4, 4), (6, 6)])
+
+    @pytest.mark.slow
+    def test_memory_does_not_grow_with_rows(self, own_store: Any) -> None:
+        """Ten million rows of fifty producers, under a bound that their numbers alone would break."""
+        for view in ("activity_events_actor_daily_mv", "activity_events_hourly_mv"):
+            own_store.command(f"DROP VIEW {view}")
+        own_store.command(
+            "INSERT INTO activity_events (Timestamp, Producer, Seq) SELECT "
+            f"toDateTime64('{_TIME}', 9, 'UTC') + toIntervalMillisecond(number), "
+            "concat('p', toString(number % 50)), intDiv(number, 50) + 1 FROM numbers(10000000) "
+            "WHERE number % 997 != 7"
+        )
+        own_store.command("SET max_memory_usage = 60000000")
+        try:
+            rows = ask(own_store, "completeness").rows
+        finally:
+            own_store.command("SET max_memory_usage = 0")
+        assert (len(rows), sum(line[5] for line in rows)) == (50, 10_031)

@@ -1,0 +1,215 @@
+"""``verify`` and its words: what is missing, what is there twice, what explains it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activitylog.queries import sentences, verify
+from activitylog.store import apply
+from activitylog.store_settings import parse_store
+from tests.activitylog.queries.rows import at, put, row
+
+_DAY = "2026-03-01"
+_ID = "01890a5d-ac96-774b-bcce-b302099a805"
+
+
+def numbered(client: Any, producer: str, *numbers: int, day: str = _DAY) -> None:
+    """An event a second."""
+    put(client, *(row(f"{day} 10:00:{n % 60:02}", "a.b", Producer=producer, Seq=n) for n in numbers))
+
+
+def lost(client: Any, producer: str, reason: str, count: int, seq: int) -> None:
+    """A counter of losses, as a process writes it."""
+    counter = {
+        "Minute": f"{_DAY} 10:00:00",
+        "Producer": producer,
+        "Seq": seq,
+        "Reason": reason,
+        "EventCount": count,
+    }
+    put(client, counter, table="activity_counters")
+
+
+def archived(client: Any, action: str, rows: int, day: str, at_: str = "2026-06-01 00:00:00") -> None:
+    """The record that archiving writes."""
+    record = {
+        "Time": at_, "Action": action, "Partition": "202603", "Folder": "/a", "Piece": f"{day}-x",
+        "RowCount": rows, "MinTime": f"{day}T00:00:00Z", "MaxTime": f"{day}T23:59:59Z",
+    }  # fmt: skip
+    put(client, record, table="activity_archives")
+
+
+class TestVerify:
+    """``verify``."""
+
+    def test_an_empty_store(self, empty_store: Any) -> None:
+        """There is nothing to be incomplete."""
+        found = verify(empty_store, until=at("2026-05-01"))
+        assert (found.complete, found.producers, found.rows) == (True, (), 0)
+        assert sentences(found) == [
+            "Complete: nothing is missing, nothing is there twice (0 events of 0 producers).",
+            "There is no numbered row before 2026-05-01 00:00:00 UTC.",
+        ]
+
+    def test_complete(self, empty_store: Any) -> None:
+        """All numbers once, events of others beside them, and what nobody can know."""
+        numbered(empty_store, "p1", 1, 3)
+        lost(empty_store, "p1", "", 7, 2)
+        put(empty_store, row(f"{_DAY} 11:00", "c.d"))
+        found = verify(empty_store, until=at("2026-05-01"))
+        assert found.complete
+        assert sentences(found) == [
+            "Complete: nothing is missing, nothing is there twice (3 events of 1 producer).",
+            "1 event without a producer or number, from others than this package: whether those are all, rows do "
+            "not say.",
+            "Looked at rows before 2026-05-01 00:00:00 UTC. What a producer numbered after its newest row is not "
+            "known from rows: the newest of all is of 2026-03-01 10:00:03 UTC, from p1, whose highest number is "
+            "3. Its process's stats() and spool say what is yet to come.",
+        ]
+
+    def test_missing_and_doubled(self, empty_store: Any) -> None:
+        """The numbers by name, the worst producer first."""
+        numbered(empty_store, "p1", 1, 2, 3, 3, 3, 7)
+        numbered(empty_store, "p2", 1, 5)
+        numbered(empty_store, "p3", 1, 2)
+        found = verify(empty_store)
+        assert not found.complete
+        lines = [
+            (one.producer, one.missing_ranges, one.repeated_numbers, one.unexplained) for one in found.producers
+        ]
+        assert lines == [("p1", ((4, 6),), ((3, 3),), 3), ("p2", ((2, 4),), (), 3), ("p3", (), (), 0)]
+        assert sentences(found)[0] == (
+            "Not complete: 6 numbers of 2 producers are missing without a reason; 2 rows of 1 producer too many "
+            "by their numbers (10 events of 3 producers)."
+        )
+
+    @pytest.mark.parametrize(("numbers", "complete"), [((1, 2), True), ((1, 2, 2), False), ((1, 3), False)])
+    def test_either_is_enough(self, empty_store: Any, numbers: tuple[int, ...], complete: bool) -> None:
+        """Twice is as wrong as not at all."""
+        numbered(empty_store, "p1", *numbers)
+        found = verify(empty_store)
+        assert (found.producers[0].complete, found.complete) == (complete, complete)
+
+    def test_event_ids(self, empty_store: Any) -> None:
+        """Rows of others have an id at least; rows without one are none."""
+        put(empty_store, *[row(f"{_DAY} 10:00", "a.b", EventId=f"{_ID}1")] * 3)
+        put(empty_store, row(f"{_DAY} 10:00", "a.b", EventId=f"{_ID}2"), *[row(f"{_DAY} 10:00", "a.b")] * 2)
+        found = verify(empty_store)
+        assert (found.repeated_ids, found.surplus_rows, found.example_ids) == (1, 2, (f"{_ID}1",))
+        assert sentences(found)[0] == "Not complete: 2 rows too many by 1 event id (6 events of 0 producers)."
+
+    def test_rows_of_the_last_minute(self, empty_store: Any) -> None:
+        """Their neighbours may be on their way. A number that is with them is none that is missing."""
+        now = datetime.now(UTC)
+        for number, age in ((1, 300), (3, 200), (2, 5), (9, 1)):
+            time = (now - timedelta(seconds=age)).strftime("%Y-%m-%d %H:%M:%S")
+            put(empty_store, row(time, "a.b", Producer="p1", Seq=number))
+        found = verify(empty_store)
+        assert [(one.last_seq, one.missing) for one in found.producers] == [(3, 0)]
+        assert [one.missing for one in verify(empty_store, until=now + timedelta(minutes=1)).producers] == [5]
+
+    def test_a_range(self, empty_store: Any) -> None:
+        """Both ends count for events, ids and numbers alike."""
+        numbered(empty_store, "p1", 1, 2, 2)
+        numbered(empty_store, "p1", 5, 6, day="2026-03-02")
+        found = verify(empty_store, since=at("2026-03-02"), until=at("2026-03-03"))
+        assert (found.rows, [(one.first_seq, one.missing, one.repeated) for one in found.producers]) == (
+            2, [(5, 0, 0)],
+        )  # fmt: skip
+        assert verify(empty_store, until=at("2026-03-02")).producers[0].repeated_numbers == ((2, 2),)
+
+
+class TestExplained:
+    """What a gap is set against."""
+
+    def test_counted_by_the_producer_itself(self, empty_store: Any) -> None:
+        """So many numbers as it has lost, of that producer only."""
+        numbered(empty_store, "p1", 1, 4)
+        numbered(empty_store, "p2", 1, 4)
+        lost(empty_store, "p1", "queue_full", 1, 5)
+        lost(empty_store, "p1", "shutdown", 1, 6)
+        found = verify(empty_store)
+        assert [(one.producer, one.counted, one.unexplained) for one in found.producers] == [
+            ("p2", 0, 2), ("p1", 2, 0),
+        ]  # fmt: skip
+        assert dict(found.producers[1].lost) == {"queue_full": 1, "shutdown": 1}
+        assert sentences(found)[1] == (
+            "Counted as lost after they were numbered: queue_full 1, shutdown 1. That explains 2 missing numbers."
+        )
+
+    def test_more_missing_than_counted(self, empty_store: Any) -> None:
+        """The rest has no reason; more losses than gaps are of the end that nobody sees."""
+        numbered(empty_store, "p1", 1, 6)
+        lost(empty_store, "p1", "expired", 3, 7)
+        (one,) = verify(empty_store).producers
+        assert (one.missing, one.counted, one.unexplained, one.complete) == (4, 3, 1, False)
+        lost(empty_store, "p1", "expired", 30, 8)
+        found = verify(empty_store)
+        assert (found.producers[0].counted, found.complete) == (4, True)
+        assert sentences(found)[0] == (
+            "Complete: each of 4 missing numbers is explained, nothing is there twice (2 events of 1 producer)."
+        )
+
+    def test_what_a_rule_dropped_is_no_loss(self, empty_store: Any) -> None:
+        """Counters of events are of before the number was given."""
+        numbered(empty_store, "p1", 1, 3)
+        counter = {"Minute": f"{_DAY} 10:00:00", "EventName": "a.b", "Producer": "p1", "Reason": "rule", "Seq": 4}
+        put(empty_store, {**counter, "EventCount": 1}, table="activity_counters")
+        assert verify(empty_store).producers[0].unexplained == 1
+
+    def test_archived(self, empty_store: Any) -> None:
+        """As many as have left; none once they are restored."""
+        numbered(empty_store, "p1", 3, 4)
+        numbered(empty_store, "p2", 2)
+        archived(empty_store, "archived", 2, "2026-02-28")
+        found = verify(empty_store)
+        assert [(one.producer, one.removed, one.unexplained) for one in found.producers] == [
+            ("p2", 0, 1), ("p1", 2, 0),
+        ]  # fmt: skip
+        assert sentences(found)[1] == (
+            "2 missing numbers may be of events that left on purpose: 2 events from before 2026-02-28 23:59 UTC "
+            "left for an archive."
+        )
+        archived(empty_store, "restored", 2, "2026-02-28", "2026-06-02 00:00:00")
+        assert [one.removed for one in verify(empty_store).producers] == [0, 0]
+
+    def test_an_archive_from_before_a_producer_holds_only_its_beginning(self, empty_store: Any) -> None:
+        """A gap behind its first row is newer than anything that left."""
+        numbered(empty_store, "p1", 1, 4)
+        archived(empty_store, "archived", 50, "2026-02-01")
+        assert verify(empty_store).producers[0].unexplained == 2
+
+    def test_erased(self, empty_store: Any) -> None:
+        """An erasure leaves gaps anywhere; only so many as it erased, and only once it is finished."""
+        numbered(empty_store, "p1", 1, 5)
+        erasure = {
+            "Erasure": "01890a5d-ac96-774b-bcce-b302099a8051", "State": "begun", "At": "2026-04-01 00:00:00",
+            "BegunAt": "2026-04-01 00:00:00", "TableRows": {"activity_events": 2},
+        }  # fmt: skip
+        put(empty_store, erasure, table="activity_erasures")
+        assert verify(empty_store).producers[0].unexplained == 3
+        put(empty_store, {**erasure, "State": "finished"}, table="activity_erasures")
+        found = verify(empty_store)
+        assert (found.producers[0].removed, found.producers[0].unexplained) == (2, 1)
+        assert str(found.removals[0]) == "2 events from before 2026-04-01 00:00 UTC were erased"
+
+    @pytest.mark.parametrize(("age_days", "unexplained"), [(12, 0), (1, 0), (-1, 0)])
+    def test_retention_takes_the_beginning(self, migrated_client: Any, age_days: int, unexplained: int) -> None:
+        """Of a producer whose rows reach back to where rows are dropped; never what is in between."""
+        apply(migrated_client, parse_store({"retention_days": 100}))
+        migrated_client.command("SYSTEM STOP TTL MERGES activity_events")
+        day = f"{datetime.now(UTC) - timedelta(days=100 - age_days):%Y-%m-%d}"
+        numbered(migrated_client, "p1", 7, 8, day=day)
+        found = verify(migrated_client)
+        assert [(one.missing, one.unexplained) for one in found.producers] == [(6, unexplained)]
+        numbered(migrated_client, "p1", 10, day=day)
+        assert [one.unexplained for one in verify(migrated_client).producers] == [unexplained + 1]
+
+    def test_retention_is_no_excuse_for_new_producers(self, migrated_client: Any) -> None:
+        """Whose first row is far younger than what retention has reached."""
+        apply(migrated_client, parse_store({"retention_days": 100}))
+        numbered(migrated_client, "p1", 7, day=f"{datetime.now(UTC) - timedelta(days=20):%Y-%m-%d}")
+        assert [one.unexplained for one in verify(migrated_client).producers] == [6]
