@@ -10,15 +10,18 @@ as one handle is open; this one's own keeps it.
 from __future__ import annotations
 
 import re
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from activitylog.server.errors import ServerError, from_engine
+from activitylog.server.errors import ServerError, from_engine, without_file
 from activitylog.server.native import Chunk
-from activitylog.server.opening import check_folder, connect
+from activitylog.server.opening import connect, prepare_folder
+from activitylog.store.statement import from_file
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DEFAULT_DATABASE = "default"
@@ -129,23 +132,21 @@ class Handle:
             raise from_engine(error) from None
 
     def insert(self, sql: bytes, format_name: str, chunks: Iterable[bytes]) -> Statistics:
-        """Insert rows from ``chunks`` as they come. When one fails, nothing of the unfinished block stays."""
-        try:
-            inserter = self._connection.send_insert(sql, format_name)
-        except RuntimeError as error:
-            raise from_engine(error) from None
-        try:
-            for chunk in chunks:
-                inserter.append(chunk)
-            result = inserter.finish()
-        except BaseException as error:
-            with suppress(RuntimeError):
-                inserter.cancel()
-            if isinstance(error, RuntimeError):
-                raise from_engine(error) from None
-            raise
-        rows, size = result.rows_written, result.bytes_written
-        return Statistics(read_rows=rows, read_bytes=size, written_rows=rows, written_bytes=size)
+        """
+        Insert rows from ``chunks``: nothing, unless all of them come.
+
+        They go by way of a file. chDB's streaming insert reports errors of the format only: where a constraint, a
+        view, a full disk or too many parts kept the rows out, it says that they are written.
+        """
+        with tempfile.TemporaryDirectory(prefix="activitylog-serve-") as folder:
+            rows = Path(folder) / "rows"
+            with rows.open("wb") as file:
+                file.writelines(chunks)
+            try:
+                _, done = self.run(from_file(sql, format_name, str(rows)))
+            except ServerError as error:
+                raise without_file(error) from None
+        return replace(done, read_rows=done.written_rows, read_bytes=done.written_bytes, result_rows=0)
 
     def close(self) -> None:
         """Close the handle; its temporary tables go with it."""
@@ -188,7 +189,7 @@ class Engine:
     """
 
     def __init__(self, path: str) -> None:
-        check_folder(path)
+        prepare_folder(path)
         self._path = path
         self._lock = threading.Lock()
         self._own: Handle | None = Handle(connect(path))

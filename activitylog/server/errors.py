@@ -134,3 +134,14 @@ def from_engine(error: Exception) -> ServerError:
     text = match["text"].removeprefix("DB::Exception: ").strip()
     name = _NAME.search(text)
     return ServerError(int(match["code"]), _NAME_AND_VERSION.sub("", text), name=name[1] if name else None)
+
+
+_FILE = re.compile(r": \(in file/uri [^)]*\)|: While executing File: data for INSERT was parsed from file")
+
+
+def without_file(error: ServerError) -> ServerError:
+    """What the engine said of rows in a file, as it says it of rows in a request."""
+    text = _FILE.sub("", error.text)
+    if text.startswith("Code: "):  # that of the file's reader, inside of that of the statement
+        return from_engine(RuntimeError(text.removesuffix(".")))
+    return ServerError(error.code, text, name=error.name, status=error.status)

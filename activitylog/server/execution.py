@@ -5,7 +5,7 @@ Running one statement: on whose handle, under which settings, and in which of th
 - A SELECT in another format (JSON, Parquet, Pretty) is written by the engine into a temporary file first.
 - Everything else returns little and is held in memory.
 
-An INSERT's rows go into the engine in chunks as they are decompressed.
+An INSERT's rows are decompressed into a temporary file, which the engine reads when all of them are there.
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ class Server:
             self._engine.cancel_queries()  # the process must not end under a query that runs
         # Whoever waited for a slow reader until now has lost its socket.
         self._waitress.task_dispatcher.shutdown(cancel_pending=True, timeout=CLOSE_SECONDS)
+        self._waitress.trigger.close()
         self._application.sessions.close()
         self._engine.close()
 
@@ -86,8 +87,10 @@ class Server:
             self._waitress.asyncore.loop(timeout=1, map=self._sockets, use_poll=True)
 
     def _close_sockets(self) -> None:
+        # Not the trigger: other threads write to it until the end, and its descriptor may be somebody else's then.
         for channel in list(self._sockets.values()):
-            channel.close()
+            if channel is not self._waitress.trigger:
+                channel.close()
         self._sockets.clear()
 
     def __enter__(self) -> Server:

@@ -7,6 +7,7 @@ from typing import Any
 
 from activitylog.exceptions import ConfigurationError, StoreUnavailableError
 from activitylog.store.client import check_unlocked
+from otel_clickhouse.unstored import forget_unstored
 
 IN_MEMORY = ":memory:"
 
@@ -52,9 +53,10 @@ def connect(path: str) -> Any:
         raise _opening_error(path, str(error)) from error
 
 
-def check_folder(path: str) -> None:
+def prepare_folder(path: str) -> None:
     """
-    Make the folder, and fail here where the engine would fail in words that nobody understands.
+    Make the folder, mend what a killed engine has left; fail here where the engine would in words that nobody
+    understands.
 
     Raises:
         StoreLockedError: another process has it open.
@@ -70,6 +72,7 @@ def check_folder(path: str) -> None:
             f"Cannot open the store {folder}: {error.strerror}.", hint="Name a folder that you may write to."
         ) from error
     check_unlocked(folder)
+    forget_unstored(folder)
 
 
 def _opening_error(path: str, message: str) -> StoreUnavailableError:

@@ -79,6 +79,36 @@ class TestInserts:
         assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (400, "27")
         assert self.rows(http_request) == ""
 
+    @pytest.mark.parametrize(
+        ("target", "code"),
+        [("constrained", "469"), ("computed", "6"), ("viewed", "395")],
+    )
+    @pytest.mark.parametrize("form", ["VALUES (1, 'x')", "SETTINGS async_insert = 0 FORMAT CSV\n1,x\n"])
+    def test_rows_that_the_table_does_not_take(self, http_request: Http, target: str, code: str, form: str):
+        """A constraint, a default that throws, a view that throws: the client is told."""
+        for sql in (
+            "CREATE TABLE constrained (a UInt8, s String, CONSTRAINT c CHECK s != 'x') "
+            "ENGINE = MergeTree ORDER BY a",
+            "CREATE TABLE computed (a UInt8, s String, n UInt8 DEFAULT toUInt8(s)) ENGINE = MergeTree ORDER BY a",
+            "CREATE TABLE viewed (a UInt8, s String) ENGINE = MergeTree ORDER BY a",
+            "CREATE MATERIALIZED VIEW view ENGINE = Memory AS SELECT throwIf(s = 'x') AS n FROM viewed",
+        ):
+            assert http_request(sql).status == 200
+        answer = http_request(f"INSERT INTO {target} (a, s) {form}")
+        assert (answer.status >= 400, answer.headers["x-clickhouse-exception-code"]) == (True, code)
+
+    def test_the_message_names_no_file(self, http_request: Http):
+        """By which way the rows got into the engine is no concern of the client's."""
+        answer = http_request("INSERT INTO t VALUES (1")
+        assert answer.text == (
+            "Code: 62. DB::Exception: Expected ',' after the value of column `a` of type UInt64 here: 1: While "
+            f"executing ValuesBlockInputFormat. (SYNTAX_ERROR) (version {self.version(http_request)})\n"
+        )
+
+    @staticmethod
+    def version(http_request: Http) -> str:
+        return http_request("SELECT version()").text.strip()
+
     @pytest.mark.parametrize("encoding", COMPRESSORS)
     def test_a_cut_body_inserts_nothing(self, http_request: Http, encoding: str):
         """A compressed body that ends in the middle is an error and leaves no rows."""
@@ -112,3 +142,45 @@ class TestInserts:
         assert answer.status == 413
         assert "(8000000 bytes)" in answer.text
         assert answer.headers["x-clickhouse-exception-code"] == "229"
+
+
+class TestRefused:
+    """An insert that the engine does not make is not answered with 200, whatever it is that fails."""
+
+    @pytest.mark.parametrize(
+        ("create", "code"),
+        [
+            ("CREATE TABLE t (a UInt64, CONSTRAINT c CHECK a > 5) ENGINE = MergeTree ORDER BY a", "469"),
+            (
+                "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a SETTINGS parts_to_throw_insert = 1",
+                "252",
+            ),
+        ],
+        ids=["constraint", "parts"],
+    )
+    def test_by_the_table(self, http_request: Http, create: str, code: str):
+        """A constraint; too many parts: the first insert is stored, the second one is not, and says so."""
+        http_request(create)
+        answers = [http_request(f"INSERT INTO t VALUES ({number})") for number in (1, 1)]
+        assert answers[-1].status != 200
+        assert answers[-1].headers["x-clickhouse-exception-code"] == code
+        stored = sum(answer.status == 200 for answer in answers)
+        assert http_request("SELECT count() FROM t FORMAT CSV").text == f"{stored}\n"
+
+    @pytest.mark.parametrize("engine", ["MergeTree ORDER BY a", "Null"])
+    def test_by_a_view(self, http_request: Http, engine: str):
+        """A view that fails behind the table: behind a Null table its rows would be nowhere."""
+        http_request(f"CREATE TABLE t (a UInt64) ENGINE = {engine}")
+        http_request("CREATE TABLE u (a UInt64) ENGINE = MergeTree ORDER BY a")
+        http_request("CREATE MATERIALIZED VIEW v TO u AS SELECT a + throwIf(a > 5, 'no') AS a FROM t")
+        assert http_request("INSERT INTO t VALUES (1)").status == 200
+        answer = http_request('INSERT INTO t FORMAT JSONEachRow\n{"a": 7}')
+        assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (500, "395")
+        assert http_request("SELECT count() FROM u FORMAT CSV").text == "1\n"
+
+    def test_settings_of_its_own(self, http_request: Http):
+        """Between the columns and the format, as the statement has them."""
+        http_request("CREATE TABLE t (a UInt64, `SETTINGS` String) ENGINE = MergeTree ORDER BY a")
+        sql = "INSERT INTO t (a, `SETTINGS`) SETTINGS async_insert = 0 FORMAT JSONEachRow\n"
+        assert http_request(sql + '{"a": 1, "SETTINGS": "x"}').status == 200
+        assert http_request("SELECT * FROM t FORMAT CSV").text == '1,"x"\n'

@@ -18,6 +18,7 @@ import pytest
 from activitylog.exceptions import ConfigurationError, StoreUnavailableError
 from activitylog.server import NO_ACCESS_CONTROL, serve, start_server
 from tests.activitylog.server.conftest import Http
+from tests.waiting import wait_until
 
 
 class TestAddress:
@@ -71,6 +72,23 @@ class TestClose:
             thread for thread in threading.enumerate() if thread.name.startswith(("waitress", "activitylog-serve"))
         }
         assert {thread for thread in left - before if thread.name != "activitylog-serve"} == set()
+
+    def test_woken_by_another_thread(self, open_store: str, monkeypatch: pytest.MonkeyPatch):
+        """The loop may have closed everything before the thread that closes has written its wake-up."""
+        server = start_server(open_store, port=0)
+        trigger = server._waitress.trigger
+        wake = trigger._physical_pull
+
+        def late() -> None:
+            wake()
+            if server._close_sockets in trigger.thunks or not server._sockets:
+                wait_until(lambda: not server._loop.is_alive())
+                wake()
+
+        monkeypatch.setattr(trigger, "_physical_pull", late)
+        server.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            wake()
 
     def test_a_running_query_finishes(self, open_store: str, engine_client: Any):
         """A request that runs when the server closes gets its answer."""
