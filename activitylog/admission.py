@@ -14,14 +14,16 @@ the counts of minutes that are over go to ``report``. Without rules there is no 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import time_ns
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from structlog.typing import EventDict
 
-from activitylog.counters import MAX_WAITING, Cell, Counters, count_of
+from activitylog.counter_records import CounterRecords
+from activitylog.counter_records import Outlet as CountsOutlet
+from activitylog.counters import MAX_WAITING, Counters, count_of
 from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
 from activitylog.rollup import RollUp
 from activitylog.rules import Rule, RulesFile, compile_rules
@@ -33,34 +35,39 @@ from activitylog.ticker import Ticker
 
 #: How long windows of rules that were replaced are still looked after: threads may be on their way into one.
 _RETIRED_NS: Final = 60_000_000_000
-#: How long counts wait for room in a full queue.
-_PATIENCE_NS: Final = 300_000_000_000
 #: Names of events that are remembered.
 _MAX_NAMES: Final = 4096
 _MINUTE_NS: Final = 60_000_000_000
 #: A window of a budget is over after a second.
 _LONGEST_WAIT_SECONDS: Final = 1.5
 _POLL_SECONDS: Final = 0.02
+#: How long a report of another thread is waited for.
+_REPORT_SECONDS: Final = 1.0
 
 #: Why rules do not keep an event; other reasons are the pipeline's own.
 _REASONS: Final = frozenset({"drop", "sample", "budget", "reentrant"})
 _UNKNOWN: Final = "\0"
 
 
-class Outlet(Protocol):
-    """Where events and counts go: the pipeline."""
+class Outlet(CountsOutlet, Protocol):
+    """Where events and counts go."""
 
-    def send(self, method_name: str, event_dict: EventDict, trace: Any) -> bool:
-        """Send one event that waited; never raises. False when it failed, and was counted."""
+    def hold(self, method_name: str, event_dict: EventDict, trace: Any) -> Any | None:
+        """Have an event that begins to wait written down, where that can be; None where it cannot."""
 
-    def report(self, cell: Cell, count: int) -> None:
-        """Send one count; never raises."""
+    def forget(self, held: Sequence[Any]) -> None:
+        """What was written down is not to be sent."""
+
+    def send(self, method_name: str, event_dict: EventDict, trace: Any, held: Sequence[Any] = ()) -> bool:
+        """
+        Send one event that waited; never raises. False when it failed, and was counted.
+
+        Args:
+            held: what was written down and this takes the place of.
+        """
 
     def stored_name(self, name: Any) -> str:
         """What is stored of a name that is none."""
-
-    def has_room(self, records: int) -> bool:
-        """Whether so many records would be queued, and none refused."""
 
 
 class Admitted:
@@ -76,15 +83,21 @@ class Admitted:
         self._verdict = verdict
         self._ticket = ticket
 
+    @property
+    def durable(self) -> bool:
+        """Whether its rule asks for it to be on the medium before ``emit`` returns."""
+        return self._verdict.durable
+
     def hold(self, method_name: str, event_dict: EventDict, trace: Any) -> bool:
         """Have an event wait that went through the chain, if its rule says so; it is then counted in time."""
-        if self._ticket is not None:
-            self._ticket.place(_Held(self, method_name, event_dict, trace))
-            return True
-        if self._verdict.rollup is None:
+        if self._ticket is None and self._verdict.rollup is None:
             return False
-        self.count("", event_dict)
-        self._admission.fold(self._verdict.rollup, method_name, event_dict, trace)
+        held = self._admission.hold(method_name, event_dict, trace)
+        if self._ticket is not None:
+            self._ticket.place(_Held(self, method_name, event_dict, trace, held))
+        elif self._verdict.rollup is not None:
+            self.count("", event_dict)
+            self._admission.fold(self._verdict.rollup, method_name, event_dict, trace, held)
         return True
 
     def lose(self, reason: str, event_dict: Any) -> None:
@@ -109,6 +122,24 @@ class _Held(NamedTuple):
     method_name: str
     event_dict: EventDict
     trace: Any
+    held: Sequence[Any]
+
+
+class _Folded:
+    """What travels with an event through a roll-up: its trace, and what is written down of those it stands for."""
+
+    __slots__ = ("held", "trace")
+
+    def __init__(self, trace: Any, held: list[Any]) -> None:
+        self.trace = trace
+        self.held = held
+
+    def merged(self, other: _Folded) -> _Folded:
+        """Of one event of two: their trace when it is the same."""
+        self.held += other.held
+        if self.trace != other.trace:
+            self.trace = None
+        return self
 
 
 class Admission:
@@ -138,11 +169,11 @@ class Admission:
         self._key = key
         self._dry_run = dry_run
         self._clock = clock
-        self._counting = counting
         self.counters = Counters()
+        self._records = CounterRecords(self.counters, outlet, clock=clock) if counting else None
         self._waiting = self.counters.waiting
         self._count = self._waiting.append
-        self._rollup = RollUp(self._release, clock=clock)
+        self._rollup = RollUp(self._release, clock=clock, merge=_Folded.merged)
         self._rolled_up = Counter()
         self._rolled_out = Counter()
         self._retired: list[tuple[int, Sampler]] = []
@@ -237,10 +268,17 @@ class Admission:
             droppers[name] = rule
         return rule
 
-    def fold(self, rule: Rule, method_name: str, event_dict: EventDict, trace: Any) -> None:
+    def hold(self, method_name: str, event_dict: EventDict, trace: Any) -> Sequence[Any]:
+        """Have an event that begins to wait written down, where that can be."""
+        held = self._outlet.hold(method_name, event_dict, trace)
+        return () if held is None else (held,)
+
+    def fold(
+        self, rule: Rule, method_name: str, event_dict: EventDict, trace: Any, held: Sequence[Any] = ()
+    ) -> None:
         """Have an event become part of a roll-up."""
         self._rolled_up.increment()
-        self._rollup.add(rule, method_name, event_dict, trace)
+        self._rollup.add(rule, method_name, event_dict, _Folded(trace, list(held)))
 
     def _stored_name(self, name: Any) -> str:
         """The event's name as the chain gives it."""
@@ -252,19 +290,26 @@ class Admission:
         reason, amount = verdict.reason, _amount(held.event_dict)
         if not reason:
             verdict.mark(held.event_dict)
-            reason = "" if self._outlet.send(held.method_name, held.event_dict, held.trace) else "error"
+            sent = self._outlet.send(held.method_name, held.event_dict, held.trace, held.held)
+            reason = "" if sent else "error"
+        elif held.held:
+            self._outlet.forget(held.held)
         held.admitted.add(reason, amount)
 
-    def _release(self, method_name: str, event_dict: EventDict, trace: Any) -> None:
+    def _release(self, method_name: str, event_dict: EventDict, folded: _Folded) -> None:
         """What was folded in a roll-up's window."""
         self._rolled_out.increment()
-        self._outlet.send(method_name, event_dict, trace)
+        self._outlet.send(method_name, event_dict, folded.trace, folded.held)
 
     def tick(self) -> None:
-        """Do what is due: windows that are over, counts of minutes that are over, a changed file of rules."""
+        """Do what is due: windows that are over, counts, a changed file of rules."""
         self._tick_windows()
         now = self._clock()
-        self._report_counts(now - now % _MINUTE_NS)
+        if self._records is None:
+            self.counters.take()
+        else:
+            self._records.report(now - now % _MINUTE_NS)
+            self._records.write_down()
         if self._watch is not None:
             self._watch.look(now)
 
@@ -278,29 +323,18 @@ class Admission:
                     self._retired.remove((end, sampler))
         self._rollup.tick()
 
-    def _report_counts(self, before_ns: int | None) -> None:
-        counts = self.counters.take(before_ns)
-        if not self._counting:
-            return
-        if before_ns is not None and self._should_wait(counts, before_ns):
-            self.counters.put_back(counts)
-            return
-        for cell, count in counts.items():
-            self._outlet.report(cell, count)
-
-    def _should_wait(self, counts: Mapping[Cell, int], now_ns: int) -> bool:
-        """Counts wait for room in the queues: they are few, and each lost one is a total that is wrong."""
-        oldest = min((cell.minute_ns for cell in counts), default=now_ns)
-        return not self._outlet.has_room(len(counts)) and oldest > now_ns - _PATIENCE_NS
-
     def flush(self, timeout_seconds: float) -> None:
         """Wait until the windows of budgets that are open now are over, a second at the most; send what waits."""
-        ends = [end for sampler in self._samplers() if (end := sampler.next_end_ns()) is not None]
+        ends = [end for sampler in self._samplers() if (end := sampler.last_end_ns()) is not None]
         if ends:
             self._wait_until(max(ends), min(timeout_seconds, _LONGEST_WAIT_SECONDS))
             self._tick_windows()
         self._rollup.cut()
-        self._report_counts(None)
+        self._report_counts(min(timeout_seconds, _REPORT_SECONDS))
+
+    def _report_counts(self, timeout_seconds: float) -> None:
+        if self._records is not None:
+            self._records.report(timeout_seconds=timeout_seconds)
 
     def _wait_until(self, end_ns: int, timeout_seconds: float) -> None:
         pause = threading.Event()
@@ -318,7 +352,7 @@ class Admission:
         for sampler in self._samplers():
             sampler.cut()
         self._rollup.cut()
-        self._report_counts(None)
+        self._report_counts(_REPORT_SECONDS)
 
     def dropped(self) -> dict[str, int]:
         """Events that the rules did not keep, by reason."""

@@ -26,8 +26,9 @@ from opentelemetry._logs import LoggerProvider
 from structlog.typing import Processor
 
 from activitylog._version import __version__
+from activitylog.assembly import build_pipeline
 from activitylog.exceptions import ActivityLogError
-from activitylog.pipeline import Pipeline, build_pipeline
+from activitylog.pipeline import Pipeline
 from activitylog.settings import load_settings
 from activitylog.stats import FlushResult, ReasonCounters, Stats
 from activitylog.url import DestinationURL
@@ -73,7 +74,8 @@ def configure(
 
     Raises:
         ConfigurationError: a setting cannot be used: what was given, what is accepted, what to do.
-        StoreLockedError: another process has the embedded store open.
+        StoreLockedError: another process has the embedded store open, and there is no spool to leave events in
+            (``durability="memory"``).
     """
     given = {
         "url": url,

@@ -85,6 +85,13 @@ class Counters:
             self._alone(self._sum_up)
             return dict(self._reasons)
 
+    def counts(self) -> dict[Cell, int]:
+        """What would be given out now."""
+        found: dict[Cell, int] = {}
+        with self._lock:
+            self._alone(lambda: self._look(found))
+        return found
+
     def take(self, before_ns: int | None = None) -> dict[Cell, int]:
         """The counts of minutes that began before ``before_ns``, or of all; each is given out once."""
         taken: dict[Cell, int] = {}
@@ -105,6 +112,10 @@ class Counters:
             step()
         finally:
             self._inside = False
+
+    def _look(self, found: dict[Cell, int]) -> None:
+        self._sum_up()
+        found |= self._cells
 
     def _move(self, taken: dict[Cell, int], before_ns: int | None) -> None:
         self._sum_up()

@@ -5,8 +5,8 @@ Exporters are built in the exporting thread on the first batch, because their dr
 (gRPC, clickhouse-connect and chDB half a second each). What can be wrong is looked for at configure time all
 the same, by means that import nothing.
 
-The ClickHouse exporter is found as any OpenTelemetry program finds it, by the entry point
-``opentelemetry_logs_exporter: clickhouse``: the two packages do not import each other.
+The exporters are found as any OpenTelemetry program finds them, by their names among the entry points
+``opentelemetry_logs_exporter``: this package and theirs do not import each other.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from urllib.parse import quote
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
+from activitylog.counters_place import CountersPlace
 from activitylog.exceptions import ConfigurationError, NewerSchemaError, SchemaError, StoreError
-from activitylog.routing import CountersApart, CountersPlace
+from activitylog.routing import CountersApart
 from activitylog.settings import Settings
 from activitylog.store_settings import StoreSettings
 from activitylog.url import DestinationURL
@@ -41,7 +42,6 @@ def exporter_builder(url: DestinationURL, settings: Settings) -> Callable[[], Lo
 
     Raises:
         ConfigurationError: something it needs is not installed.
-        StoreLockedError: another process has the embedded store open.
     """
     match url.kind:
         case "chdb":
@@ -49,13 +49,26 @@ def exporter_builder(url: DestinationURL, settings: Settings) -> Callable[[], Lo
         case "clickhouse":
             return _clickhouse(url, settings, create_schema=bool(settings.create_schema))
         case "otlp":
-            return lambda: _otlp_grpc(url, settings)
+            return _otlp("otel_otlp_grpc", url, settings)
         case "otlp+http":
-            return lambda: _otlp_http(url, settings)
+            return _otlp("otel_otlp_http", url, settings, path=quote(url.path) or "/v1/logs")
         case "console":
             return _console
         case _:
             return _memory
+
+
+def check_free(url: DestinationURL) -> None:
+    """
+    Look whether another process has the destination to itself.
+
+    Raises:
+        StoreLockedError: another process has the embedded store open.
+    """
+    if url.kind == "chdb" and url.path != "memory":
+        from activitylog.store import check_unlocked
+
+        check_unlocked(url.path)
 
 
 def _embedded(url: DestinationURL, settings: Settings) -> Callable[[], LogRecordExporter]:
@@ -64,28 +77,19 @@ def _embedded(url: DestinationURL, settings: Settings) -> Callable[[], LogRecord
             f"{url} needs the embedded ClickHouse engine, which is not installed.",
             hint="Run: pip install 'activitylog[embedded]' (about 900 MB).",
         )
-    if url.path != "memory":
-        from activitylog.store import check_unlocked
-
-        check_unlocked(url.path)
     return _clickhouse(url, settings, create_schema=settings.create_schema is not False)
 
 
 def _clickhouse(
     url: DestinationURL, settings: Settings, *, create_schema: bool
 ) -> Callable[[], LogRecordExporter]:
-    found = importlib.metadata.entry_points(group="opentelemetry_logs_exporter", name="clickhouse")
-    if not found:
-        raise ConfigurationError(
-            f"{url} needs the exporter 'clickhouse', which is not installed.",
-            hint="Install activitylog again: its distribution brings otel_clickhouse.",
-        )
+    found = _exporter("clickhouse", url)
 
     def build() -> LogRecordExporter:
         from activitylog.store import EVENTS_TABLE, INGEST_TABLE, column_mapping
 
         exporter = partial(
-            next(iter(found)).load(),
+            found.load(),
             url.reveal(),
             create_schema=False,
             timeout_seconds=settings.export_timeout_seconds,
@@ -95,11 +99,24 @@ def _clickhouse(
         # Counters come in as a Collector's records do: the view behind that table knows them.
         return CountersApart(
             events=exporter(table=EVENTS_TABLE, columns=column_mapping(), prepare=before_events),
-            counters=exporter(table=INGEST_TABLE, prepare=before_counters),
+            # They have no id to look for, and those that came twice are counted once (the view activity_totals).
+            counters=exporter(
+                table=INGEST_TABLE, prepare=before_counters, presence_check_after_seconds=float("inf")
+            ),
             place=CountersPlace(partial(before_counters, None)),
         )
 
     return build
+
+
+def _exporter(name: str, url: DestinationURL) -> importlib.metadata.EntryPoint:
+    """The exporter of that name, not imported yet."""
+    for found in importlib.metadata.entry_points(group="opentelemetry_logs_exporter", name=name):
+        return found
+    raise ConfigurationError(
+        f"{url} needs the exporter {name!r}, which is not installed.",
+        hint="Install activitylog again: its distribution brings the exporters.",
+    )
 
 
 _Preparation = Callable[[Any], None]
@@ -187,18 +204,15 @@ def _apply_schema(client: Any, settings: StoreSettings) -> None:
 _memory_engines: list[Any] = []
 
 
-def _otlp_grpc(url: DestinationURL, settings: Settings) -> LogRecordExporter:
-    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
-
-    return OTLPLogExporter(endpoint=url.address, insecure=not url.secure, timeout=settings.export_timeout_seconds)
-
-
-def _otlp_http(url: DestinationURL, settings: Settings) -> LogRecordExporter:
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-
-    protocol = "https" if url.secure else "http"
-    path = quote(url.path) or "/v1/logs"
-    return OTLPLogExporter(endpoint=f"{protocol}://{url.address}{path}", timeout=settings.export_timeout_seconds)
+def _otlp(name: str, url: DestinationURL, settings: Settings, path: str = "") -> Callable[[], LogRecordExporter]:
+    """Headers, certificates and compression come from the variables of OpenTelemetry."""
+    found = _exporter(name, url)
+    endpoint = f"{'https' if url.secure else 'http'}://{url.address}{path}"
+    return lambda: found.load()(
+        endpoint,
+        timeout_seconds=settings.export_timeout_seconds,
+        retry_deadline_seconds=settings.retry_deadline_seconds,
+    )
 
 
 def _console() -> LogRecordExporter:

@@ -1,8 +1,8 @@
 """
 What applications call: ``emit``, ``emit_many``, ``get_logger`` and ``activity``.
 
-All of them are synchronous, do no I/O, never wait for a backend and never raise (unless ``strict``), so they
-are the same in ``def`` and ``async def``.
+All of them are synchronous, never wait for a backend and never raise (unless ``strict``), so they are the same in
+``def`` and ``async def``. Their only I/O is one write to a local file, where there is a spool.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def emit(
     session: str | None = None,
     request_id: str | None = None,
     timestamp: int | float | dt.datetime | None = None,
+    durable: bool = False,
     **attributes: Any,
 ) -> bool:
     """
@@ -59,6 +60,8 @@ def emit(
         session: id of the session.
         request_id: id of the request, where it is not the trace id.
         timestamp: when it happened, for imports: integer nanoseconds, or an aware ``datetime``. Default: now.
+        durable: have it on the medium before this returns, where the destination has a spool. It costs a sync of
+            the disk, which threads that wait share.
         attributes: anything else, by the application's own names.
 
     Returns:
@@ -89,6 +92,8 @@ def emit(
         attributes["request_id"] = request_id
     if timestamp is not None:
         attributes["timestamp"] = timestamp
+    if durable:
+        attributes["durable"] = True
     return config.submit("info", event, attributes)
 
 

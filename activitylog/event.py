@@ -102,6 +102,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("activity.seq", "its number in that process, dense from 1", None, "Seq", "UInt64", 0),
     Field("activity.counter.event", "of a counter: the name of the events that it counts"),
     Field("activity.counter.reason", "of a counter: why they were not kept; absent where they were"),
+    Field(
+        "activity.undecided",
+        "its process died before it was decided whether it is kept, or with what it is folded",
+    ),
     Field("activity.schema.version", "version of a typed event"),
     Field("activity.sanitized", "what was changed or cut at emit, as key:reason"),
     Field("activity.redacted", "what was taken out as a secret, as key:reason"),

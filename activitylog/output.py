@@ -10,6 +10,7 @@ Both classes below are what the SDK's are, by inheritance, without these steps; 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, cast
 
 from opentelemetry._logs import Logger as APILogger
@@ -57,11 +58,21 @@ _SEVERITIES: Final = _severities()
 _INFO: Final = (SeverityNumber.INFO, "INFO")
 
 
+_NO_CONTEXT: Final = Context()
+#: What otel_spool understands: the record is to be on the medium before ``Logger.emit`` returns.
+DURABLE: Final = Context({"otel_spool.durable": True})
+
+
+def replacing(held: Sequence[Any]) -> Context:
+    """What otel_spool understands: the record takes the place of those that it holds."""
+    return Context({"otel_spool.replaces": held})
+
+
 class ActivityRecord(LogRecord):
     """A log record with what an activity has; ``copy.copy`` returns the record itself."""
 
-    context = Context()
     exception: BaseException | None = None
+    _told = _NO_CONTEXT
 
     def __init__(
         self,
@@ -79,6 +90,19 @@ class ActivityRecord(LogRecord):
         self.body = body
         self.attributes = attributes
         self.trace_id, self.span_id, self.trace_flags = trace
+
+    @property
+    def context(self) -> Context:
+        """What the processors are told beside the record."""
+        return self._told
+
+    @context.setter
+    def context(self, context: Context) -> None:
+        """Nothing: the SDK's batch processor clears it in its copy, which is the record itself."""
+
+    def tell(self, context: Context) -> None:
+        """Say what the processors are to be told."""
+        self._told = context
 
     def __copy__(self) -> Self:
         return self
@@ -107,40 +131,71 @@ class RenderLogRecord:
 
     Args:
         producer: the source of event ids.
+        note: is told of each record and its number, before it is emitted.
+
+    Attributes:
+        producer: its name.
 
     Returns ``((record,), {})``, structlog's form of "call the logger's method with this record". The severity
     is the higher of the method's (``log.warning``) and the outcome's (failure: ERROR, denied: WARN).
     """
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, note: Callable[[int, Any], None] | None = None) -> None:
         self._producer = producer
+        self.producer = producer.name
+        self._undecided = Producer()
+        self._note = note
 
     def __call__(
         self, _logger: WrappedLogger, method_name: str, event_dict: EventDict
     ) -> tuple[tuple[LogRecord], dict[str, Any]]:
         return (self.record(method_name, event_dict, trace_of(event_dict)),), {}
 
-    def record(self, method_name: str, event_dict: EventDict, trace: Trace) -> LogRecord:
+    def record(self, method_name: str, event_dict: EventDict, trace: Trace) -> ActivityRecord:
         """The record of an event that happened inside ``trace``, perhaps some time ago and in another thread."""
-        name = event_dict.pop("event")
-        timestamp = event_dict.pop("timestamp")
-        body = event_dict.pop("message", None)
-        request_id = event_dict.get("activity.request.id")
-        if request_id is not None and request_id == f"{trace[0]:032x}":
-            del event_dict["activity.request.id"]  # one fact has one home
-        seq, uid = self._producer.next_id(timestamp)
-        event_dict["log.record.uid"] = uid
+        seq, event_dict["log.record.uid"] = self._producer.next_id(event_dict["timestamp"])
         event_dict["activity.producer"] = self._producer.name
         event_dict["activity.seq"] = seq
-        severity = _SEVERITIES.get((method_name, event_dict.get("activity.outcome")), _INFO)
-        return ActivityRecord(
-            timestamp=timestamp,
-            event_name=name,
-            severity=severity,
-            body=body,
-            attributes=cast(dict[str, Any], event_dict),
-            trace=trace,
-        )
+        record = _record(method_name, event_dict, trace)
+        if self._note is not None:
+            self._note(seq, record)
+        return record
+
+    def about(self, producer: str, event_dict: EventDict) -> ActivityRecord:
+        """The record of what was counted of a producer's events, in whose sequence it has no number."""
+        _, event_dict["log.record.uid"] = self._undecided.next_id(event_dict["timestamp"])
+        if producer:
+            event_dict["activity.producer"] = producer
+        return _record("info", event_dict, NO_TRACE)
+
+    def undecided(self, method_name: str, event_dict: EventDict, trace: Trace) -> ActivityRecord:
+        """
+        The record of an event that waits, to be kept should the process die.
+
+        It is no number in the sequence of its producer, which knows nothing of it where it is decided after all.
+        """
+        event_dict = dict(event_dict)
+        _, event_dict["log.record.uid"] = self._undecided.next_id(event_dict["timestamp"])
+        event_dict["activity.undecided"] = True
+        return _record(method_name, event_dict, trace)
+
+
+def _record(method_name: str, event_dict: EventDict, trace: Trace) -> ActivityRecord:
+    name = event_dict.pop("event")
+    timestamp = event_dict.pop("timestamp")
+    body = event_dict.pop("message", None)
+    request_id = event_dict.get("activity.request.id")
+    if request_id is not None and request_id == f"{trace[0]:032x}":
+        del event_dict["activity.request.id"]  # one fact has one home
+    severity = _SEVERITIES.get((method_name, event_dict.get("activity.outcome")), _INFO)
+    return ActivityRecord(
+        timestamp=timestamp,
+        event_name=name,
+        severity=severity,
+        body=body,
+        attributes=cast(dict[str, Any], event_dict),
+        trace=trace,
+    )
 
 
 def trace_of(event_dict: EventDict) -> Trace:
@@ -182,11 +237,12 @@ class EventLogger:
 
     def emit(self, record: LogRecord) -> None:
         """Hand one record to OpenTelemetry."""
+        self._logger.emit(self.envelope(record) if self._is_sdk else record)  # type: ignore[arg-type]
+
+    def envelope(self, record: LogRecord) -> CleanLogRecord:
+        """The record as processors of the SDK get it."""
+        # The resource is asked for each time: the SDK replaces it after a fork.
         logger: Any = self._logger
-        if self._is_sdk:
-            # The resource is asked for each time: the SDK replaces it after a fork.
-            logger.emit(CleanLogRecord(record, logger.resource, logger.instrumentation_scope))
-        else:
-            logger.emit(record)
+        return CleanLogRecord(record, logger.resource, logger.instrumentation_scope)
 
     debug = info = warning = warn = error = exception = critical = fatal = msg = log = emit

@@ -24,14 +24,19 @@ from opentelemetry.sdk._logs.export import (
     LogRecordExportResult,
 )
 
+from activitylog.losses import Deltas
 from activitylog.settings import Settings
-from activitylog.stats import Counter, DestinationStats, ReasonCounters
+from activitylog.stats import Counter, DestinationStats, Loss, ReasonCounters
 from activitylog.visible import visible
+from otel_delivery.reasons import Reasons
 
 _log = logging.getLogger("activitylog")
 
 #: Threads that are inside an export: an event emitted there would feed the export that emits it.
 _exporting: set[int] = set()
+
+#: Told of each attempt to deliver: seconds it took, records, outcome.
+Observe = Callable[[float, int, str], object]
 
 #: Room in the SDK's queue beyond ours: threads that passed our check at the same moment.
 _SLACK: Final = 1024
@@ -53,6 +58,57 @@ class Interruptible(Protocol):
         """End a wait that is under way; later exports try once."""
 
 
+class Holder(Protocol):
+    """Writes down events that wait, about which nothing is decided; of the spool."""
+
+    def hold(self, log_record: ReadWriteLogRecord, /) -> Any | None:
+        """Write one down; None when it cannot be."""
+
+    def forget(self, held: Sequence[Held], /) -> None:
+        """These are not to be sent."""
+
+
+#: Where an event that waits is written down, by its holder.
+Held = Mapping[Any, Any]
+
+
+class Destination(Protocol):
+    """What the pipeline needs of a destination, beside OpenTelemetry's ``LogRecordProcessor``."""
+
+    name: str
+    """Its URL, without secrets."""
+    keeps_late_events: bool
+    """Whether events that come after the shutdown are kept for the next process."""
+
+    @property
+    def holder(self) -> Holder | None:
+        """What writes events down that wait, where there is a spool."""
+
+    def has_room(self, records: int) -> bool:
+        """Whether so many records more would be taken, as far as one can tell."""
+
+    def begin_producer(self, name: str) -> None:
+        """Whose events come from now on; in a forked child before the first of them."""
+
+    def take_losses(self) -> Sequence[Loss]:
+        """What was lost since the last time."""
+
+    def stats(self) -> DestinationStats:
+        """What became of the events so far."""
+
+    def flush_within(self, seconds: float) -> bool:
+        """Send what waits, for at most ``seconds``; True when it ended in time."""
+
+    def interrupt(self) -> None:
+        """End waits between attempts."""
+
+    def shutdown_within(self, seconds: float) -> None:
+        """Stop, sending what waits, for at most ``seconds``."""
+
+    def reset_after_fork(self) -> None:
+        """In a forked child: begin empty."""
+
+
 class AccountedExporter(LogRecordExporter):
     """
     Counts what became of each batch, and builds the exporter when the first one comes.
@@ -60,12 +116,14 @@ class AccountedExporter(LogRecordExporter):
     Args:
         build: makes the exporter; called once, in the exporting thread, where slow drivers are then imported.
         name: of the destination, for log lines.
+        observe: told of each export: seconds, records, outcome.
 
     Exports never overlap: the batch processor holds a lock around them.
     """
 
-    def __init__(self, build: Callable[[], LogRecordExporter], name: str) -> None:
+    def __init__(self, build: Callable[[], LogRecordExporter], name: str, observe: Observe | None = None) -> None:
         self._build = build
+        self._observe = observe
         self._name = name
         self._exporter: LogRecordExporter | None = None
         self._interrupted = False
@@ -76,6 +134,7 @@ class AccountedExporter(LogRecordExporter):
         self.taken = 0
         self.delivered = 0
         self.lost: dict[str, int] = {}
+        self._reasons = Reasons()
         self.space = threading.Condition()
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
@@ -86,7 +145,11 @@ class AccountedExporter(LogRecordExporter):
         try:
             exporter = self._exporter or self._built()
             before = _losses(exporter)
+            began = time.perf_counter()
             result = exporter.export(batch)
+            if self._observe is not None:
+                delivered = result is LogRecordExportResult.SUCCESS
+                self._observe(time.perf_counter() - began, len(batch), "delivered" if delivered else "failed")
             self._count(len(batch), result, before, _losses(exporter))
         except BaseException as error:  # noqa: BLE001 - anything else would end the SDK's worker thread for good
             self._lose("export_error", len(batch))
@@ -127,6 +190,7 @@ class AccountedExporter(LogRecordExporter):
         self.delivered += size - lost
 
     def _lose(self, reason: str, count: int) -> None:
+        reason = self._reasons.name(reason)
         self.lost[reason] = self.lost.get(reason, 0) + count
 
     def interrupt(self) -> None:
@@ -158,13 +222,23 @@ class BoundedProcessor(LogRecordProcessor):
         build: makes the exporter.
         name: of the destination, without secrets.
         settings: queue, batch, delay and overflow.
+        observe: told of each export.
     """
 
-    def __init__(self, build: Callable[[], LogRecordExporter], name: str, settings: Settings) -> None:
+    keeps_late_events = False
+    holder = None
+
+    def __init__(
+        self,
+        build: Callable[[], LogRecordExporter],
+        name: str,
+        settings: Settings,
+        observe: Observe | None = None,
+    ) -> None:
         self.name = name
         self._capacity = settings.max_queue_size
         self._wait_seconds = settings.overflow_timeout_seconds if settings.overflow == "block" else 0.0
-        self.exporter = AccountedExporter(build, name)
+        self.exporter = AccountedExporter(build, name, observe)
         self._processor = BatchLogRecordProcessor(
             self.exporter,
             schedule_delay_millis=settings.schedule_delay_millis,
@@ -177,6 +251,7 @@ class BoundedProcessor(LogRecordProcessor):
         self._reset_counts()
 
     def _reset_counts(self) -> None:
+        self._deltas = Deltas()
         self._accepted = Counter()
         self._last = 0
         self._refused = ReasonCounters()
@@ -193,6 +268,13 @@ class BoundedProcessor(LogRecordProcessor):
     def has_room(self, records: int) -> bool:
         """Whether so many records more would be queued, as far as one can tell."""
         return not self._closed and self._last - self.exporter.taken + records <= self._capacity
+
+    def begin_producer(self, name: str) -> None:
+        """Nothing is kept that would outlive the process."""
+
+    def take_losses(self) -> Sequence[Loss]:
+        """What was lost since the last time."""
+        return self._deltas.of(self.stats().dropped)
 
     def _reason_to_refuse(self) -> str | None:
         if self._closed:
@@ -229,7 +311,11 @@ class BoundedProcessor(LogRecordProcessor):
         # Counted when asked for: a batch that was under way when time ran out may still be delivered.
         if self._abandoned and (left := self._unsettled()):
             dropped["shutdown"] = dropped.get("shutdown", 0) + left
-        return DestinationStats(delivered=self.exporter.delivered, queued=self.queued(), dropped=dropped)
+        delivered, queued = self.exporter.delivered, self.queued()
+        accepted = delivered + queued + sum(dropped.values())
+        return DestinationStats(
+            accepted=accepted, delivered=delivered, queued=queued, in_queue=queued, dropped=dropped
+        )
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """

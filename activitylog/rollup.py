@@ -69,6 +69,7 @@ class RollUp:
             leave first, then the exception goes to the caller.
         clock: wall time in nanoseconds.
         max_keys: windows that may be open at once; one more closes the oldest, whose event leaves early.
+        merge: the payload of one event of two, from theirs; by default theirs when they are equal, else None.
 
     Raises:
         ConfigurationError: ``max_keys`` is below 1.
@@ -78,7 +79,14 @@ class RollUp:
     After a fork the child must make a new one: what is held here is the parent's.
     """
 
-    def __init__(self, release: Release, *, clock: Callable[[], int] = time_ns, max_keys: int = 10_000) -> None:
+    def __init__(
+        self,
+        release: Release,
+        *,
+        clock: Callable[[], int] = time_ns,
+        max_keys: int = 10_000,
+        merge: Callable[[Any, Any], Any] | None = None,
+    ) -> None:
         if max_keys < 1:
             raise ConfigurationError(
                 f"max_keys is {max_keys}.", hint="Give the roll-up room for 1 window or more."
@@ -86,6 +94,7 @@ class RollUp:
         self._release = release
         self._clock = clock
         self._max_keys = max_keys
+        self._merge = merge or _equal_or_none
         # By length, so that the first of each is the first that is over.
         self._windows: dict[int, OrderedDict[_Key, _Window]] = {}
         self._due: deque[_Window] = deque()
@@ -99,7 +108,7 @@ class RollUp:
         Take an event that has gone through the chain; it belongs to the roll-up from now on.
 
         Events that cannot be folded (an outcome in the rule's ``keep``, a count that is no count) leave at once.
-        The payload leaves with the event; one event of several has theirs when they all are equal, else None.
+        The payload leaves with the event; what one event of several has is up to ``merge``.
         """
         if rule.rollup_seconds is None or not _foldable(rule, event_dict):
             self._release(method_name, event_dict, payload)
@@ -135,7 +144,7 @@ class RollUp:
         open_one = windows.get(key)
         if open_one is not None:
             if open_one.takes(event):
-                open_one.fold(event)
+                open_one.fold(event, self._merge)
                 return
             self._due.append(windows.pop(key))
         elif sum(map(len, self._windows.values())) >= self._max_keys:
@@ -253,7 +262,7 @@ class _Window:
         span_ns = max(self.last_ns, event.last_ns) - min(self.first_ns, event.first_ns)
         return not self.is_over(event.opened_ns) and span_ns < self.length_ns and self.count + event.count < _INT64
 
-    def fold(self, event: _Window) -> None:
+    def fold(self, event: _Window, merge: Callable[[Any, Any], Any]) -> None:
         """Add an event; the order does not matter."""
         self.events += 1
         self.count += event.count
@@ -262,8 +271,7 @@ class _Window:
         self.last_ns = max(self.last_ns, event.last_ns)
         for name, total in self._sums.items():
             total.add(event._sums[name])
-        if not _same(self.payload, event.payload):
-            self.payload = None
+        self.payload = merge(self.payload, event.payload)
         self._keep_common(event.event_dict)
 
     def _keep_common(self, other: EventDict) -> None:
@@ -395,6 +403,10 @@ def _same(one: Any, other: Any) -> bool:
         return bool(one == other) and (type(one) not in (list, dict, tuple) or repr(one) == repr(other))
     except Exception:  # noqa: BLE001 - somebody else's class may raise anything
         return False
+
+
+def _equal_or_none(one: Any, other: Any) -> Any:
+    return one if _same(one, other) else None
 
 
 def _unite(name: str, ours: EventDict, other: EventDict) -> None:

@@ -108,10 +108,14 @@ def _seconds(value: Any) -> float:
     return number
 
 
-def _overflow(value: Any) -> str:
-    if value in ("drop", "block"):
-        return str(value)
-    raise ConfigurationError(f"expected 'drop' or 'block', got {shown(value)}.")
+def _one_of(*accepted: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value in accepted:
+            return str(value)
+        *others, last = map(repr, accepted)
+        raise ConfigurationError(f"expected {', '.join(others)} or {last}, got {shown(value)}.")
+
+    return read
 
 
 def _rules(value: Any) -> tuple[Rule, ...]:
@@ -148,7 +152,11 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "max_queue_size": _whole(1, 10_000_000),
     "max_export_batch_size": _whole(1, 10_000_000),
     "schedule_delay_millis": _whole(1, 86_400_000),
-    "overflow": _overflow,
+    "durability": _one_of("memory", "process", "power"),
+    "spool_directory": _path,
+    "spool_max_bytes": _whole(8 * 1024 * 1024, 2**50),
+    "spool_max_age_seconds": _seconds,
+    "overflow": _one_of("drop", "drop_newest", "block"),
     "overflow_timeout_seconds": _seconds,
     "shutdown_timeout_seconds": _seconds,
     "export_timeout_seconds": _seconds,
@@ -164,6 +172,8 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "dry_run": _boolean,
     "sampling_key": _secret,
     "counters": _boolean,
+    "metrics": _boolean,
+    "seals": _boolean,
     "store": parse_store,
     "redaction": parse_redaction,
 }

@@ -5,7 +5,8 @@ Precedence, highest first:
 
 1. arguments of ``configure``
 2. ``ACTIVITYLOG_*`` environment variables (``ACTIVITYLOG_URL``, ``ACTIVITYLOG_MAX_QUEUE_SIZE``, ...)
-3. OpenTelemetry's own: ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_BLRP_*``
+3. OpenTelemetry's own: ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_BLRP_*``, and
+   ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED``
 4. ``activitylog.toml``, or ``[tool.activitylog]`` in ``pyproject.toml``: the file that ``ACTIVITYLOG_CONFIG``
    names, else the first one found from the working directory upwards
 5. the defaults below
@@ -51,6 +52,7 @@ _STANDARD_VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "OTEL_SERVICE_NAME": "service_name",
         _STANDARD_ATTRIBUTES: "resource_attributes",
+        "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "metrics",
         "OTEL_BLRP_SCHEDULE_DELAY": "schedule_delay_millis",
         "OTEL_BLRP_MAX_QUEUE_SIZE": "max_queue_size",
         "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "max_export_batch_size",
@@ -84,8 +86,19 @@ class Settings:
     """Events in one export, for ClickHouse one insert (SDK's default: 512); by default no more than the queue."""
     schedule_delay_millis: int = 1_000
     """Longest wait, in milliseconds, before a smaller batch is sent."""
+    durability: str | None = None
+    """``memory``: events wait in memory, and are lost with the process. ``process``: they are on disk before
+    ``emit`` returns, and survive the process. ``power``: they are synced as well, a tenth of a second later.
+    By default ``process`` for stores and Collectors, where a folder can be written."""
+    spool_directory: Path | None = None
+    """Where those events are on disk. By default ``activitylog/spool`` in the user's folder for state."""
+    spool_max_bytes: int = 256 * 1024 * 1024
+    """Of one destination's events on disk, of all processes together."""
+    spool_max_age_seconds: float = 7 * 24 * 3600.0
+    """Events that wait longer on disk are given up, as ``expired``."""
     overflow: str = "drop"
-    """When the queue is full: ``drop`` the new event, or ``block`` the caller (import jobs)."""
+    """When the queue is full, or with a spool the disk's share: ``drop`` (the new event; on disk the oldest of the
+    least important), ``drop_newest`` (always the new one), or ``block`` the caller (import jobs)."""
     overflow_timeout_seconds: float = 60.0
     """Longest wait of ``block``; then the event is dropped."""
     shutdown_timeout_seconds: float = 10.0
@@ -93,7 +106,7 @@ class Settings:
     export_timeout_seconds: float = 10.0
     """Of one attempt to send a batch to ClickHouse."""
     retry_deadline_seconds: float = 60.0
-    """How long a batch is tried again before it is given up."""
+    """How long a batch is tried again before it is given up; with a spool it never is."""
     create_schema: bool | None = None
     """Apply the store's migrations on first use; by default for ``chdb:`` and not for servers."""
     max_depth: int = DEFAULT_LIMITS.max_depth
@@ -118,6 +131,12 @@ class Settings:
     kept; the same in all processes that shall agree. By default a constant that everybody knows."""
     counters: bool | None = None
     """Write exact counts of all events, kept or not, as records of their own; by default where there are rules."""
+    metrics: bool = False
+    """Tell OpenTelemetry's metrics what the pipeline does (:mod:`activitylog.metrics`). Off by default, as the
+    SDK's own metrics are, and switched on by the same variable, ``OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED``."""
+    seals: bool = False
+    """Write a hash chain over this process's events beside them (:mod:`activitylog.seals`): whether something was
+    changed or taken out can then be seen."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """How the store's tables are made and kept: the table ``[store]``, from a file or ``configure`` only."""
     redaction: RedactionSettings = field(default_factory=RedactionSettings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -40,20 +40,57 @@ class ReasonCounters:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Events that a destination gave up."""
+
+    producer: str | None
+    """Whose they were: None for this process's own, empty where nobody knows."""
+    reason: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationStats:
     """
     What became of the events that were handed to one destination.
 
-    ``accepted = delivered + queued + sum(dropped.values())`` whenever nothing is on its way.
+    ``accepted = delivered + queued + taken_over + sum(dropped.values())``: with a spool whenever it is asked for,
+    without one whenever nothing is on its way.
     """
+
+    accepted: int = 0
+    """Events that were handed to it. Each is in ``emitted`` (or ``counted``) of the process when ``emit`` returns:
+    ``accepted`` is ahead by the events that are inside ``emit``."""
 
     delivered: int = 0
     """Events that the exporter reported as delivered."""
     queued: int = 0
-    """Events that wait or are being sent."""
+    """Events that wait or are being sent, those on disk included."""
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Events that were lost, by reason: ``queue_full``, ``shutdown``, ``reentrant`` (emitted by an exporter),
-    ``export_error``, ``export_failed``, and the exporter's own reasons."""
+    ``export_error``, ``export_failed``, with a spool ``spool_full``, ``expired`` and ``corrupt``, and the
+    exporter's own reasons."""
+    spooled: int = 0
+    """Of those that wait, how many are on disk, and survive the process."""
+    taken_over: int = 0
+    """Events that this process could not deliver (an embedded store that another one has open) and left on disk,
+    and that another one has settled since."""
+    recovered: int = 0
+    """Events that dead processes left on disk and this one delivered; they are in no other number."""
+    recovered_dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Events that dead processes left and this one had to give up, by reason."""
+    retries: int = 0
+    """Attempts that ended without a definite answer, with a spool."""
+    spool_bytes: int = 0
+    """Of this process's events on disk."""
+    queue_bytes: int = 0
+    """Of events that wait in memory, with a spool."""
+    in_queue: int = 0
+    """Of those that wait, how many are in memory, on disk as well or not."""
+    oldest_unsent_ns: int | None = None
+    """When the oldest file with unsent events was begun, in nanoseconds since the epoch."""
+    degraded: str = ""
+    """Why events are not written to disk at the moment, though there is a spool; empty when they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +127,8 @@ class Stats:
     rolled_up: int = 0
     """Events that were folded into another one."""
     counted: int = 0
-    """Records of exact counts that were sent beside the events; the destinations' numbers contain them."""
+    """Records of exact counts, and seals, that were sent beside the events; the destinations' numbers contain
+    them."""
     sanitized: int = 0
     """Emitted events of which something was changed or cut."""
     destinations: Mapping[str, DestinationStats] = field(default_factory=lambda: MappingProxyType({}))
@@ -106,4 +144,33 @@ class FlushResult:
     """True when nothing was left waiting within the time."""
     delivered: int = 0
     queued: int = 0
+    """Events that still wait, or that ``shutdown`` left on disk."""
     dropped: int = 0
+    spooled: int = 0
+    """Of those that wait, how many are on disk: another process, or the next one, sends them."""
+
+
+def result_of(destinations: Sequence[DestinationStats], *, held: int) -> FlushResult:
+    """
+    The sums over all destinations.
+
+    Args:
+        held: events that wait in windows, and are at no destination yet.
+    """
+    queued = held + sum(counts.queued for counts in destinations)
+    return FlushResult(
+        complete=queued == 0,
+        delivered=sum(counts.delivered for counts in destinations),
+        queued=queued,
+        dropped=sum(sum(counts.dropped.values()) for counts in destinations),
+        spooled=sum(counts.spooled for counts in destinations),
+    )
+
+
+def losses_of(destinations: Sequence[DestinationStats]) -> dict[str, int]:
+    """Events that were lost, by reason, over all destinations."""
+    total: dict[str, int] = {}
+    for counts in destinations:
+        for reason, count in counts.dropped.items():
+            total[reason] = total.get(reason, 0) + count
+    return total

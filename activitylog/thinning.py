@@ -157,7 +157,7 @@ class Sample:
 
     def flush(self, timeout_seconds: float = _LONGEST_WAIT_SECONDS) -> None:
         """Wait until the seconds that hold events are over, a second at the most, and hand on what they keep."""
-        end_ns = self._windows.now.next_end_ns()
+        end_ns = self._windows.now.last_end_ns()
         pause = threading.Event()
         for _ in range(int(timeout_seconds / _POLL_SECONDS)):
             if end_ns is None or self._clock() >= end_ns:

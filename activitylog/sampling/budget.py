@@ -334,11 +334,11 @@ class Budget:
         second = self._second
         return sum(waiting.held for waiting in list(self._waiting)) + (0 if second is None else second.held)
 
-    def next_end_ns(self) -> int | None:
-        """When the oldest second that holds anything is over; None when none does."""
-        waiting, second = list(self._waiting), self._second
-        first = waiting[0] if waiting else second if second is not None and second.held else None
-        return None if first is None else (first.number + 1) * SECOND_NS
+    def last_end_ns(self) -> int | None:
+        """When the last second that holds anything is over; None when none does."""
+        second, waiting = self._second, list(self._waiting)  # in this order: a second goes from here to there
+        last = second if second is not None and second.held else waiting[-1] if waiting else None
+        return None if last is None else (last.number + 1) * SECOND_NS
 
 
 class AtOnce:

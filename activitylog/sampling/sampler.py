@@ -120,7 +120,7 @@ class Sampler:
         """Events that wait in budgets."""
         return sum(budget.held() for budget in self._budgets)
 
-    def next_end_ns(self) -> int | None:
-        """Wall nanoseconds at which the first second that holds events is over; None when nothing is held."""
-        ends = [end for budget in self._budgets if (end := budget.next_end_ns()) is not None]
-        return min(ends, default=None)
+    def last_end_ns(self) -> int | None:
+        """Wall nanoseconds at which the last second that holds events is over; None when nothing is held."""
+        ends = [end for budget in self._budgets if (end := budget.last_end_ns()) is not None]
+        return max(ends, default=None)

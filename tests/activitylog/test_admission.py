@@ -28,6 +28,7 @@ from activitylog.redaction import parse_redaction
 from activitylog.rules import parse_rules
 from activitylog.settings import Settings
 from tests.exporters_for_tests import ScriptedExporter
+from tests.waiting import wait_until
 
 Cells = Counter[tuple[str, str, str]]
 
@@ -201,11 +202,22 @@ class Outlet:
         self.reported: Cells = Counter()
         self.room = 100
 
-    def send(self, _method_name: str, event_dict: Any, _trace: Any) -> bool:
+    def hold(self, _method_name: str, _event_dict: Any, _trace: Any) -> Any:
+        return None
+
+    def forget(self, held: Sequence[Any]) -> None:
+        pass
+
+    def send(self, _method_name: str, event_dict: Any, _trace: Any, held: Sequence[Any] = ()) -> bool:
         self.sent.append(event_dict)
         return True
 
-    def report(self, cell: Cell, count: int) -> None:
+    holds = False
+
+    def hold_count(self, _cell: Cell, _increment: int) -> Any:
+        raise AssertionError("there is no spool")
+
+    def report(self, cell: Cell, count: int, _held: Sequence[Any] = ()) -> None:
         self.reported[cell.event, cell.rule, cell.reason] += count
 
     def stored_name(self, name: Any) -> str:
@@ -326,6 +338,16 @@ class TestBudget:
         assert sum(event.attributes["activity.sample.weight"] for event in out.events) == pytest.approx(1_000)
         assert out.counters["a.b", "few", ""] == len(out.events)
         assert out.counters["a.b", "few", "budget"] == 1_000 - len(out.events)
+
+    def test_flush_waits_for_the_last_of_two_seconds(self) -> None:
+        """Events came in both, and the first is not settled yet when flush is called."""
+        with sent(self.RULE) as out:
+            wait_until(lambda: time.time() % 1 > 0.9)
+            activitylog.emit("a.b")
+            wait_until(lambda: time.time() % 1 < 0.5)
+            activitylog.emit("a.b")
+            assert activitylog.flush(10).complete
+        assert len(out.events) == 2
 
     def test_failures_are_sent_at_once(self) -> None:
         """They neither wait nor count against the budget."""

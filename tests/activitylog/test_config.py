@@ -190,7 +190,7 @@ class TestConfigure:
 
 class TestEmbeddedStore:
     def test_a_locked_store_fails_at_configure(self, tmp_path: Path) -> None:
-        """Another process has the folder open: say who, and what to do."""
+        """Another process has the folder open, and there is no spool to leave events in: say who has it."""
         code = f"""
             import clickhouse_connect, sys
             client = clickhouse_connect.get_client(dsn="chdb://{tmp_path}/store")
@@ -204,7 +204,7 @@ class TestEmbeddedStore:
         try:
             assert holder.stdout.readline() == "open\n"
             with pytest.raises(StoreLockedError, match=rf"{holder.pid}.*activitylog serve"):
-                activitylog.configure(f"chdb://{tmp_path}/store")
+                activitylog.configure(f"chdb://{tmp_path}/store", durability="memory")
         finally:
             holder.communicate("")
 

@@ -34,6 +34,16 @@ class TestTaking:
         assert counters.take(6 * MINUTE) == {CELL: 1}
         assert counters.take() == {}
 
+    def test_looking_gives_nothing_out(self) -> None:
+        """What was added a moment ago is seen, and taken afterwards."""
+        counters = Counters()
+        counters.add((*CELL, 2))
+        assert counters.counts() == {CELL: 2}
+        counters.put_back({CELL: 5})
+        assert counters.counts() == {CELL: 7}
+        assert counters.take() == {CELL: 7}
+        assert counters.counts() == {}
+
     def test_what_is_put_back_is_given_out_again(self) -> None:
         """With what came meanwhile."""
         counters = Counters()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,15 +15,20 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult
 from activitylog import store
 from activitylog.destinations import _once, exporter_builder
 from activitylog.event import COUNTER_EVENT_NAME
+from activitylog.exceptions import ConfigurationError
 from activitylog.routing import CountersApart
 from activitylog.settings import Settings
 from activitylog.store import EVENTS_TABLE, INGEST_TABLE, column_mapping
 from activitylog.url import parse
 from otel_clickhouse import ClickHouseLogExporter, RetryableError
 from otel_clickhouse.client import Client, connect
+from otel_clickhouse.dsn import parse_dsn
 from otel_clickhouse.encoder import Columns
-from tests.otel_clickhouse.fault_server import FaultServer
+from tests.otel_clickhouse.fault_server import Answering, FaultServer
 from tests.otel_clickhouse.records import record
+from tests.otel_otlp.fault_server import FaultServer as OTLPServer
+from tests.otel_otlp.fault_server import answer, partial
+from tests.otel_otlp.grpc_server import Call, GRPCServer
 
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 MINUTE = datetime(2026, 3, 1, 10, 7, tzinfo=UTC)
@@ -122,6 +128,103 @@ def exported(
     return result, dict(exporter.dropped())
 
 
+def identified(seq: int) -> ReadableLogRecord:
+    """An event with the id that our producers give."""
+    named = {"log.record.uid": f"00000000-0000-7000-8000-{seq:012x}", "user.id": "7", "activity.seq": seq}
+    return record(named, event_name="page.viewed", timestamp=MINUTE_NS + seq)
+
+
+class TestDeliver:
+    """Batches of both kinds across a socket, by exporters built as a process builds them."""
+
+    @pytest.mark.parametrize(
+        "faults",
+        [
+            ("commit, reset", "commit, reset"),
+            (("commit", Answering(503)), ("commit", Answering(503))),
+            (503, ("commit", Answering(200, b"<html>"))),
+            ("ok", ("commit", Answering(504))),
+        ],
+        ids=["resets", "503", "pages", "the counters' answer is lost"],
+    )
+    def test_each_part_is_stored_once(self, server_url: str, migrated_client: Any, faults: Any) -> None:
+        """Tables, the roll-up and the view behind the landing table; whoever sends it again under its token."""
+        behind = parse_dsn(server_url)
+        server = FaultServer(faults, (behind.host, behind.port))
+        try:
+            url = f"clickhouse://127.0.0.1:{server.port}/{migrated_client.database}"
+            exporters: list[Any] = [exporter_builder(parse(url), Settings())() for _ in range(2)]
+            now = time.time_ns()
+            answers = [
+                exporters[n % 2].deliver(BATCH, token="b-1", first_attempt_ns=now if n else None) for n in range(8)
+            ]
+            assert answers[-1].status == "delivered"
+            assert {answer.status for answer in answers} <= {"delivered", "retry"}
+            assert answers[-1].rejected == {}
+            for exporter in exporters:
+                exporter.shutdown()
+        finally:
+            server.close()
+        assert {insert.token.partition("/")[0] for insert in server.inserts} == {"b-1"}
+        assert (stored(migrated_client), counted(migrated_client)) == (STORED, COUNTED)
+
+    def test_counters_that_are_too_many_at_once(self, server_url: str, migrated_client: Any) -> None:
+        """They are stored in pieces; of a process that then is killed they may come twice, and count once."""
+        behind = parse_dsn(server_url)
+        server = FaultServer(["ok", 413], (behind.host, behind.port))
+        try:
+            url = f"clickhouse://127.0.0.1:{server.port}/{migrated_client.database}"
+            for first_attempt_ns in (None, time.time_ns()):
+                exporter: Any = exporter_builder(parse(url), Settings())()
+                answer = exporter.deliver(BATCH, token="b-1", first_attempt_ns=first_attempt_ns)
+                exporter.shutdown()
+                assert (answer.status, answer.rejected) == ("delivered", {})
+                assert stored(migrated_client) == STORED
+                assert migrated_client.command("SELECT count() FROM activity_totals") == 2
+        finally:
+            server.close()
+        tokens = [insert.token for insert in server.inserts]
+        assert tokens == ["b-1", "b-1", "b-1/0", "b-1/1", "b-1", "b-1"]
+
+    def test_other_tokens_are_other_batches(self, server_url: str, migrated_client: Any) -> None:
+        """The control: what is told apart above is the token, not the rows."""
+        url = f"{server_url.rpartition('/')[0]}/{migrated_client.database}"
+        exporter: Any = exporter_builder(parse(url), Settings())()
+        for token in ("b-1", "b-2"):
+            assert exporter.deliver(BATCH, token=token, first_attempt_ns=None).status == "delivered"
+        exporter.shutdown()
+        assert (len(stored(migrated_client)), len(counted(migrated_client))) == (2 * 2 + 1, 4)
+
+    def test_an_outage_that_outlasts_the_window(self, server_url: str, migrated_client: Any) -> None:
+        """Events are looked for by their id; counters are sent again, and the totals have each of them once."""
+        for table in (
+            "activity_events",
+            "activity_events_hourly",
+            "activity_events_actor_daily",
+            "activity_counters",
+        ):
+            migrated_client.command(f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 2")
+        url = f"{server_url.rpartition('/')[0]}/{migrated_client.database}"
+        exporter: Any = exporter_builder(parse(url), Settings())()
+        batch = [identified(1), counter(2), identified(4)]
+        exporter.deliver(batch, token="b-1", first_attempt_ns=None)
+        for n in range(5, 9):
+            others = [identified(10 * n), counter(10 * n + 1)]
+            assert exporter.deliver(others, token=f"b-{n}", first_attempt_ns=None).status == "delivered"
+        fresh: Any = exporter_builder(parse(url), Settings())()
+        long_ago = time.time_ns() - 3_600 * 10**9
+        assert fresh.deliver(batch, token="b-1", first_attempt_ns=long_ago).status == "delivered"
+        for one in (exporter, fresh):
+            one.shutdown()
+        asked = (
+            "SELECT count() FROM activity_events",
+            "SELECT sum(RowCount) FROM activity_events_hourly",
+            "SELECT sum(RowCount) FROM activity_events_actor_daily",
+            "SELECT count() FROM activity_totals",
+        )
+        assert [migrated_client.command(sql) for sql in asked] == [6, 6, 6, 5]
+
+
 class TestCounters:
     def test_counters_have_a_table_of_their_own(self, server_url: str, migrated_client: Any) -> None:
         """Out of one batch events become events, typed, and counters become counters."""
@@ -143,6 +246,44 @@ class TestCounters:
         assert [exporter.export([counter(2)]), exporter.export([counter(2)])] == [SUCCESS, SUCCESS]
         exporter.shutdown()
         assert len(counted(migrated_client)) == 2
+
+
+class TestOTLP:
+    @pytest.fixture
+    def _otlp_headers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme")
+
+    @pytest.mark.usefixtures("_otlp_headers")
+    def test_over_http(self) -> None:
+        """A redirect is no success: the batch arrives later, with the environment's headers."""
+        server = OTLPServer([answer(302, headers={"Location": "/login"}), partial(1, "bad")])
+        exporter: Any = exporter_builder(parse(f"otlp+http://127.0.0.1:{server.port}"), Settings())()
+        try:
+            assert exporter.export([event(1), event(2)]) is FAILURE
+        finally:
+            exporter.shutdown()
+            server.close()
+        assert (server.stored, exporter.dropped()) == (1, {"partial_success": 1})
+        assert [request.headers["x-tenant"] for request in server.requests] == ["acme", "acme"]
+
+    @pytest.mark.usefixtures("_otlp_headers")
+    def test_over_grpc(self) -> None:
+        """The same."""
+        server = GRPCServer([Call("UNAUTHENTICATED", "not yet")])
+        exporter: Any = exporter_builder(parse(f"otlp://127.0.0.1:{server.port}"), Settings())()
+        try:
+            assert exporter.export([event(1), event(2)]) is SUCCESS
+        finally:
+            exporter.shutdown()
+            server.close()
+        assert (server.stored, [one["x-tenant"] for one in server.metadata]) == (2, ["acme", "acme"])
+
+    @pytest.mark.parametrize("url", ["otlp://c", "otlp+http://c", "clickhouse://c/db"])
+    def test_an_exporter_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        """It is missed at configure time, not at the first batch."""
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: ())
+        with pytest.raises(ConfigurationError, match=r"needs the exporter .* is not installed"):
+            exporter_builder(parse(url), Settings())
 
 
 class TestPreparation:

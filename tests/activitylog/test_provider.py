@@ -15,6 +15,7 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult
 from activitylog.provider import BoundedProcessor
 from activitylog.settings import Settings
 from tests.exporters_for_tests import GatedExporter, ScriptedExporter
+from tests.waiting import wait_until
 
 FAILURE = LogRecordExportResult.FAILURE
 SUCCESS = LogRecordExportResult.SUCCESS
@@ -62,6 +63,15 @@ class TestCounting:
         assert processor.force_flush()
         assert (processor.stats().delivered, processor.stats().queued, processor.stats().dropped) == (25, 0, {})
 
+    def test_reasons_are_few(self, make: Make) -> None:
+        """An exporter that puts an id into each makes no counter and no metric of every event."""
+        processor, emit = make(ScriptedExporter(*({f"row {number} is bad": 1} for number in range(80))))
+        for _ in range(80):
+            emit(1)
+            processor.force_flush()
+        dropped = processor.stats().dropped
+        assert (len(dropped), dropped["other"], sum(dropped.values())) == (65, 16, 80)
+
     def test_a_failed_batch_is_lost_and_counted(self, make: Make) -> None:
         """The SDK forgets such a batch in silence."""
         exporter = ScriptedExporter(FAILURE)
@@ -87,11 +97,9 @@ class TestCounting:
         exporter = ScriptedExporter(error)
         processor, emit = make(exporter)
         emit(10)  # a full batch wakes the worker
-        while not processor.stats().dropped:
-            threading.Event().wait(0.001)
+        wait_until(lambda: processor.stats().dropped)
         emit(10)
-        while not exporter.batches:
-            threading.Event().wait(0.001)
+        wait_until(lambda: exporter.batches)
         assert processor.stats().dropped == {"export_error": 10}
         assert processor.stats().delivered == 10
 
@@ -199,8 +207,7 @@ class TestShutdown:
         assert exporter.arrived.wait(10)
         producer = threading.Thread(target=emit, args=(101,))
         producer.start()
-        while processor.queued() < 110:
-            threading.Event().wait(0.001)
+        wait_until(lambda: processor.queued() >= 110)
         processor.shutdown_within(0.05)
         producer.join(10)
         assert not producer.is_alive()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
+from activitylog.counters_place import CountersPlace
 from activitylog.event import COUNTER_EVENT_NAME
 from activitylog.exceptions import SchemaError
 from activitylog.provider import AccountedExporter, Interruptible, ReportsLosses
-from activitylog.routing import AccountableExporter, CountersApart, CountersPlace
+from activitylog.routing import AccountableExporter, CountersApart, SettledParts
+from otel_delivery import Answer
 from tests.exporters_for_tests import GatedExporter, ScriptedExporter
 from tests.otel_clickhouse.records import record
 
@@ -196,6 +200,159 @@ class TestBoth:
         exporter = CountersApart(events=GatedExporter(), counters=GatedExporter())
         assert isinstance(exporter, ReportsLosses)
         assert isinstance(exporter, Interruptible)
+
+
+DELIVERED = Answer("delivered")
+DOWN = Answer("retry", "no_answer", "down", 3.0)
+REFUSED = Answer("refused", "violated_constraint", "no")
+
+
+def _deliver(exporter: CountersApart, records: Sequence[ReadableLogRecord], first: int | None = None) -> Answer:
+    return exporter.deliver(records, token="b-1", first_attempt_ns=first)
+
+
+class TestDeliver:
+    """Batches that somebody keeps until all of them is settled."""
+
+    def test_events_first_then_counters(self) -> None:
+        """Both under the batch's token; each record goes one way."""
+        events, counters = Half(), Half()
+        exporter = CountersApart(events=events, counters=counters)
+        assert _deliver(exporter, MIXED, 5) == DELIVERED
+        assert (events.attempts, counters.attempts) == ([(EVENTS, "b-1", 5)], [(COUNTERS, "b-1", 5)])
+
+    def test_one_kind_alone(self) -> None:
+        """The other half hears nothing."""
+        events, counters = Half(), Half()
+        exporter = CountersApart(events=events, counters=counters)
+        assert [_deliver(exporter, EVENTS), _deliver(exporter, COUNTERS)] == [DELIVERED, DELIVERED]
+        assert (len(events.attempts), len(counters.attempts)) == (1, 1)
+
+    @pytest.mark.parametrize("answer", [DOWN, REFUSED, Answer("elsewhere", "forked_embedded")])
+    def test_events_that_are_not_delivered(self, answer: Answer) -> None:
+        """The answer is that of the whole batch: nothing of it is stored, counters neither."""
+        events, counters = Half(), Half()
+        events.answers = [answer]
+        assert _deliver(CountersApart(events=events, counters=counters), MIXED) == answer
+        assert counters.attempts == []
+
+    def test_events_are_not_sent_again(self) -> None:
+        """While their counters wait; the next batch's are, and a batch of the same token after the end."""
+        events, counters = Half(), Half()
+        counters.answers = [DOWN, DOWN]
+        exporter = CountersApart(events=events, counters=counters)
+        assert [_deliver(exporter, MIXED) for _ in range(3)] == [DOWN, DOWN, DELIVERED]
+        assert (len(events.attempts), len(counters.attempts)) == (1, 3)
+        exporter.deliver(MIXED, token="b-2", first_attempt_ns=None)
+        _deliver(exporter, MIXED)
+        assert [token for _, token, _ in events.attempts] == ["b-1", "b-2", "b-1"]
+
+    def test_indices_are_those_of_the_batch(self) -> None:
+        """What either half leaves out is named by its place in the whole."""
+        events, counters = Half(), Half()
+        events.answers = [Answer("delivered", "unchecked", rejected={1: "encode", 2: "reentrant"})]
+        counters.answers = [DOWN, Answer("delivered", rejected={1: "encode"}, rejected_unknown=2)]
+        exporter = CountersApart(events=events, counters=counters)
+        assert _deliver(exporter, MIXED) == DOWN
+        rejected = {2: "encode", 4: "reentrant", 3: "encode"}
+        expected = Answer("delivered", "unchecked", rejected=rejected, rejected_unknown=2)
+        assert _deliver(exporter, MIXED) == expected
+
+    def test_counters_alone_are_refused_as_a_whole(self) -> None:
+        """Nothing is stored: whoever keeps the batch halves it."""
+        counters = Half()
+        counters.answers = [REFUSED]
+        assert _deliver(CountersApart(events=Half(), counters=counters), COUNTERS) == REFUSED
+
+    def test_counters_that_are_refused_when_the_events_are_stored(self) -> None:
+        """The batch cannot be called refused: they go in pieces, and the one that is to blame is left out."""
+        events, counters = Half(), Half()
+        counters.answers = [REFUSED, DELIVERED, REFUSED]
+        exporter = CountersApart(events=events, counters=counters)
+        expected = Answer("delivered", rejected={3: "violated_constraint: no"})
+        assert _deliver(exporter, MIXED) == expected
+        assert [(len(records), token) for records, token, _ in counters.attempts] == [
+            (2, "b-1"),
+            (1, "b-1/0"),
+            (1, "b-1/1"),
+        ]
+
+    def test_pieces_that_wait(self) -> None:
+        """Those that are stored are not sent again, nor is the whole, which might be taken by now."""
+        events, counters = Half(), Half()
+        counters.answers = [REFUSED, DELIVERED, DOWN]
+        exporter = CountersApart(events=events, counters=counters)
+        assert [_deliver(exporter, MIXED), _deliver(exporter, MIXED)] == [DOWN, DELIVERED]
+        assert [token for _, token, _ in counters.attempts] == ["b-1", "b-1/0", "b-1/1", "b-1/1"]
+        assert len(events.attempts) == 1
+
+    def test_no_place_for_counters(self) -> None:
+        """They are given up by name, and count in the answer, not twice."""
+        counters = Half()
+        exporter = CountersApart(events=Half(), counters=counters, place=Store(LACKS).place())
+        assert _deliver(exporter, MIXED) == Answer(
+            "delivered", rejected={1: "no_counters_table", 3: "no_counters_table"}
+        )
+        assert _deliver(exporter, COUNTERS).rejected == {0: "no_counters_table", 1: "no_counters_table"}
+        assert (counters.attempts, exporter.dropped()) == ([], {})
+
+    def test_a_place_that_goes_away(self) -> None:
+        """After counters that were not delivered it is looked for again."""
+        counters, store = Half(), Store(None, LACKS)
+        counters.answers = [DOWN]
+        exporter = CountersApart(events=Half(), counters=counters, place=store.place())
+        assert [_deliver(exporter, COUNTERS).status for _ in range(2)] == ["retry", "delivered"]
+        assert (store.asked, len(counters.attempts)) == (2, 1)
+
+    def test_many_unfinished_batches(self) -> None:
+        """What is remembered is bounded; a batch that was forgotten is sent again, and its token knows."""
+        parts = SettledParts()
+        for number in range(5_000):
+            parts.keep(str(number), DELIVERED)
+        assert [parts.get(str(number)) for number in (0, 903, 904, 4_999)] == [None, None, DELIVERED, DELIVERED]
+
+    @given(
+        st.lists(st.booleans(), min_size=1, max_size=12),
+        st.lists(st.sampled_from(["delivered", "retry", "refused"]), max_size=12),
+        st.lists(st.sampled_from(["delivered", "retry", "refused"]), max_size=12),
+    )
+    @example([False, True, True], ["delivered"], ["refused", "delivered", "retry", "delivered"])
+    def test_every_record_is_settled_once(
+        self, kinds: list[bool], of_events: list[str], of_counters: list[str]
+    ) -> None:
+        """In the end each record is stored once or left out by name, or all are refused and none is stored."""
+        events, counters = Ledger(of_events), Ledger(of_counters)
+        exporter = CountersApart(events=events, counters=counters)
+        records = [
+            record({"n": n}, event_name=COUNTER_EVENT_NAME if counter else "page.viewed")
+            for n, counter in enumerate(kinds)
+        ]
+        for _ in range(40):
+            answer = _deliver(exporter, records)
+            if answer.status != "retry":
+                break
+        stored = sorted(events.stored + counters.stored)
+        if answer.status == "refused":
+            assert stored == []
+        else:
+            assert answer.status == "delivered"
+            assert sorted([*stored, *answer.rejected]) == [*range(len(records))]
+
+
+class Ledger(Half):
+    """Stores what it says that it has delivered."""
+
+    def __init__(self, statuses: list[Any]) -> None:
+        super().__init__()
+        self.answers = [Answer(status) for status in statuses]
+        self.stored: list[int] = []
+
+    def deliver(self, records: Sequence[ReadableLogRecord], *, token: str, first_attempt_ns: int | None) -> Answer:
+        answer = super().deliver(records, token=token, first_attempt_ns=first_attempt_ns)
+        if answer.status == "delivered":
+            numbers: list[Any] = [(one.log_record.attributes or {})["n"] for one in records]
+            self.stored += numbers
+        return answer
 
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ class TestFiles:
             ("max_queue_size = true\n", "from 1 to 10,000,000, got True"),
             ("not toml", "is not TOML"),
             ("url = 5\n", "expected a URL or a list of URLs"),
-            ("overflow = 'wait'\n", "expected 'drop' or 'block'"),
+            ("overflow = 'wait'\n", "expected 'drop', 'drop_newest' or 'block'"),
             ("max_queue_size = 10\nmax_export_batch_size = 11\n", "larger than max_queue_size"),
             ("shutdown_timeout_seconds = -1\n", "seconds above 0"),
         ],

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activitylog.destinations import _otlp_grpc, _otlp_http
+from activitylog.destinations import exporter_builder
 from activitylog.exceptions import ConfigurationError
 from activitylog.settings import Settings
 from activitylog.url import parse
@@ -172,29 +172,20 @@ class TestEndpoints:
     """What the OTLP exporters are given."""
 
     @pytest.mark.parametrize(
-        ("text", "endpoint"),
-        [("otlp://[::1]:4317", "[::1]:4317"), ("otlp://collector/", "collector:4317")],
-    )
-    def test_grpc(self, text: str, endpoint: str) -> None:
-        """Host and port, with an IPv6 address in brackets."""
-        exporter = _otlp_grpc(parse(text), Settings())
-        try:
-            assert exporter._endpoint == endpoint  # type: ignore[attr-defined]
-        finally:
-            exporter.shutdown()  # type: ignore[no-untyped-call]
-
-    @pytest.mark.parametrize(
-        ("text", "endpoint"),
+        ("text", "shown"),
         [
-            ("otlp+http://[::1]", "http://[::1]:4318/v1/logs"),
-            ("otlp+https://collector/own%20path", "https://collector:4318/own%20path"),
+            ("otlp://[::1]:4317", "OTLPGRPCLogExporter('http://[::1]:4317')"),
+            ("otlp://collector/", "OTLPGRPCLogExporter('http://collector:4317')"),
+            ("otlps://collector", "OTLPGRPCLogExporter('https://collector:4317')"),
+            ("otlp+http://[::1]", "OTLPHTTPLogExporter('http://[::1]:4318/v1/logs')"),
+            ("otlp+https://collector/own%20path", "OTLPHTTPLogExporter('https://collector:4318/own%20path')"),
         ],
     )
-    def test_http(self, text: str, endpoint: str) -> None:
-        """A URL as the other side reads it: brackets and percent signs stay."""
-        exporter = _otlp_http(parse(text), Settings())
+    def test_endpoints(self, text: str, shown: str) -> None:
+        """Read as the other side reads it: brackets and percent signs stay, TLS is as the scheme says."""
+        exporter = exporter_builder(parse(text), Settings())()
         try:
-            assert exporter._endpoint == endpoint  # type: ignore[attr-defined]
+            assert repr(exporter) == shown
         finally:
             exporter.shutdown()  # type: ignore[no-untyped-call]
 

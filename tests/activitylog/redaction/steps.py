@@ -11,16 +11,19 @@ _SURELY_LINEAR_SECONDS = 0.02
 
 
 def grows_linearly(small: Callable[[], Any], large: Callable[[], Any]) -> bool:
-    """Whether the call on twice as much takes less than three times the CPU; quadratic work takes four times."""
-    took = _cpu_seconds(large, 1)
-    return took < _SURELY_LINEAR_SECONDS or _cpu_seconds(large, 3) < 3 * _cpu_seconds(small, 3) + 0.005
+    """
+    Whether the call on four times as much takes less than eight times the CPU; quadratic work takes sixteen times.
+
+    The least of some tries in turn, so that other work on the machine disturbs both alike.
+    """
+    if _cpu_seconds(large) < _SURELY_LINEAR_SECONDS:
+        return True
+    pairs = [(_cpu_seconds(small), _cpu_seconds(large)) for _ in range(3)]
+    return min(took for _, took in pairs) < 8 * min(took for took, _ in pairs) + 0.005
 
 
-def _cpu_seconds(call: Callable[[], Any], tries: int) -> float:
-    """CPU seconds of this thread, the least of a few tries: other work on the machine does not count."""
-    least = float("inf")
-    for _ in range(tries):
-        started = time.thread_time_ns()
-        call()
-        least = min(least, (time.thread_time_ns() - started) / 1e9)
-    return least
+def _cpu_seconds(call: Callable[[], Any]) -> float:
+    """Of this thread alone."""
+    started = time.thread_time_ns()
+    call()
+    return (time.thread_time_ns() - started) / 1e9

@@ -67,12 +67,22 @@ class TestSeconds:
             held.emit(number)
         held.at(0.999)
         assert (held.kept(), held.sampler.held()) == ([], 2)
-        assert held.sampler.next_end_ns() == (START + 1) * SECOND
+        assert held.sampler.last_end_ns() == (START + 1) * SECOND
         held.at(1)
         assert len(held.kept()) == 2
         assert {verdict.weight for _, verdict in held.settled if not verdict.reason} == {3.0}
-        assert (held.sampler.held(), held.sampler.next_end_ns()) == (0, None)
+        assert (held.sampler.held(), held.sampler.last_end_ns()) == (0, None)
         assert sorted(payload for payload, _ in held.settled) == list(range(6))
+
+    def test_until_when_events_wait(self) -> None:
+        """Until the last second that holds any is over, whether or not one before it was settled."""
+        held = Held(max_per_second=2)
+        for second in (0, 1, 2):
+            held.clock.at(second)  # nobody ticks
+            held.emit(second)
+            assert held.sampler.last_end_ns() == (START + second + 1) * SECOND
+        held.at(3)
+        assert (held.kept(), held.sampler.last_end_ns()) == ([0, 1, 2], None)
 
     def test_a_second_within_its_budget_keeps_all_at_weight_1(self) -> None:
         """Nothing was sampled, so nothing is multiplied."""

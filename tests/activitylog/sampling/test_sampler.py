@@ -233,11 +233,11 @@ class TestReload:
         verdict.place("old")
         second = sampler({"max_per_second": 4}, clock=clock, previous=first)
         assert (first.held(), second.held()) == (1, 0)
-        assert first.next_end_ns() == (START + 1) * 10**9
+        assert first.last_end_ns() == (START + 1) * 10**9
         clock.at(1)
         first.tick()
         assert settled == ["old"]
-        assert first.next_end_ns() is None
+        assert first.last_end_ns() is None
 
     def test_two_equal_rules_do_not_share_a_budget(self) -> None:
         """Each takes over one of the previous sampler's, or has a new one."""
