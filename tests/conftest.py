@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +13,21 @@ import pytest
 
 #: Enters a client in a database of its own, which is dropped on the way out.
 MakeDatabase = Callable[[], AbstractContextManager[Any]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spools of tests are not in the home of who runs them; processes that tests start inherit that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture
+def lines_of(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[str]]:
+    """The lines that a logger of this name wrote so far, at any level."""
+    caplog.set_level(logging.DEBUG)
+    return lambda name: [line.getMessage() for line in caplog.records if line.name == name]
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,8 @@ def records() -> list[Any]:
     """The records that the memory destination received since the last call."""
     pipeline = config._state.pipeline
     assert pipeline is not None
-    exporter: Any = pipeline.destinations[1].exporter._exporter
+    destination: Any = pipeline.destinations[1]
+    exporter = destination.exporter._exporter
     found = [data.log_record for data in exporter.get_finished_logs()]
     exporter.clear()
     return found

@@ -67,7 +67,8 @@ def records() -> list[Any]:
     """What the pipeline sent, as it is."""
     pipeline = config._state.pipeline
     assert pipeline is not None
-    exporter: Any = pipeline.destinations[1].exporter._exporter
+    destination: Any = pipeline.destinations[1]
+    exporter = destination.exporter._exporter
     return list(exporter.get_finished_logs())
 
 

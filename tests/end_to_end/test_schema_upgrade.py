@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from activitylog.store import connect, diff, migrations
 from activitylog.store.definitions import definitions
 from activitylog.store.migrations import create_record, record_statement
 from activitylog.store_settings import StoreSettings, parse_store
+from tests.activitylog.store.writer import Writer
 from tests.end_to_end.gate import Gate
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -36,6 +38,8 @@ APPLIED = "INSERT INTO activity_schema_migrations"
 #: The body of an insert is compressed; its settings are in the path.
 CLAIMED = "insert_deduplication_token=claim:rollups:"
 DIFFERENCES = tuple(f"INSERT INTO activity_events_{rollup}" for rollup in ("hourly", "actor_daily"))
+#: Each has a name of its own, and the time when it opens.
+GATE = re.compile(r"insert_gate_\d+_[0-9a-f]+|\b\d{10}\b")
 _numbers = itertools.count(1)
 
 
@@ -66,55 +70,40 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Writer:
-    """Sends rows by both ways in until it is told to stop, and counts those that were acknowledged."""
+class TwoWaysWriter(Writer):
+    """Sends rows by both ways in, named after the roll-up views that are there."""
 
     def __init__(self, url: str) -> None:
-        self.sent = 0
-        self._client = connect(url)
-        self._stop = threading.Event()
-        self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        super().__init__(connect(url))
 
-    def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._send()
-        except BaseException as error:  # noqa: BLE001 - told to the test by stop()
-            self._failed.append(error)
-
-    def _send(self) -> None:
-        views = {name for (name,) in self._client.query("SHOW TABLES").result_rows}
+    def send(self) -> None:
+        views = {name for (name,) in self.client.query("SHOW TABLES").result_rows}
         name = "row." + "".join(
             part[0] for part in ("hourly", "actor_daily") if f"activity_events_{part}_mv" in views
         )
         attributes = {"order.id": f"o{self.sent}", "total": str(self.sent)}
         typed = [[name, "user", name, attributes]] * 5
-        self._client.insert(
-            "activity_events", typed, column_names=["EventName", "ActorType", "ActorId", "Attributes"]
-        )
-        self.sent += 5
+        self._insert("activity_events", typed, ["EventName", "ActorType", "ActorId", "Attributes"])
         collected = [[name, {"user.id": name, **attributes}]] * 5
-        self._client.insert("activity_events_ingest", collected, column_names=["EventName", "LogAttributes"])
-        self.sent += 5
+        self._insert("activity_events_ingest", collected, ["EventName", "LogAttributes"])
 
-    def stop(self) -> int:
-        """End, and say how many rows were acknowledged."""
-        self._stop.set()
-        self._thread.join()
-        self._client.close()
-        if self._failed:
-            raise self._failed[0]
-        return self.sent
+    def _insert(self, table: str, rows: list[Any], columns: list[str]) -> None:
+        def insert(settings: dict[str, Any]) -> None:
+            self.client.insert(table, rows, column_names=columns, settings=settings)
+
+        self.insert(table, len(rows), insert)
 
 
-def _applier(url: str, folder: Path, lease_seconds: float = 20.0) -> subprocess.Popen[str]:
-    """A process that applies; ``lease_seconds`` is how long its claim keeps others waiting when it is killed."""
+def _applier(url: str, folder: Path, lease_seconds: float = 20.0, gate_seconds: int = 30) -> subprocess.Popen[str]:
+    """
+    A process that applies. When it is killed, its claim keeps others waiting for ``lease_seconds``, and its gates
+    keep writers out for ``gate_seconds``.
+    """
     program = (
         "from activitylog.cli import main\n"
-        "from activitylog.store import claims\n"
+        "from activitylog.store import claims, view_names\n"
         f"claims.LEASE_SECONDS = {lease_seconds}\n"
+        f"view_names.GATE_SECONDS = {gate_seconds}\n"
         "main()"
     )
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("ACTIVITYLOG_", "OTEL_"))}
@@ -176,7 +165,7 @@ class TestUpgradeWhileRowsComeIn:
                 together.wait(60)
 
         gate = Gate(_port(database), before=meet)
-        writer = Writer(database)
+        writer = TwoWaysWriter(database)
         try:
             appliers = [_applier(_through(gate, database), folder) for _ in range(4)]
             ends = [(*applier.communicate(timeout=120), applier.returncode) for applier in appliers]
@@ -205,8 +194,9 @@ class TestUpgradeWhileRowsComeIn:
                 if claimed > 4:  # one that waits for inserts renews again and again
                     return True
                 statement = f"{CLAIMED} {claimed}"
-            elif not statement.startswith(("CREATE", "ALTER", "-- ", APPLIED, *DIFFERENCES)):
+            elif not statement.startswith(("CREATE", "ALTER", "-- ", "RENAME", "DROP", APPLIED, *DIFFERENCES)):
                 return True
+            statement = GATE.sub("gate", statement)
             # step and record, step and record: before, done, done, before
             if statement in seen or (len(seen) % 4 in (1, 2)) != done:
                 return True
@@ -218,13 +208,13 @@ class TestUpgradeWhileRowsComeIn:
         gate = Gate(
             _port(database), before=lambda text: kill(text, done=False), after=lambda text: kill(text, done=True)
         )
-        writer = Writer(database)
+        writer = TwoWaysWriter(database)
         try:
             codes: list[int] = []
             while not codes or codes[-1] == -signal.SIGKILL:
                 claimed = 0
-                applier = _applier(_through(gate, database), folder, lease_seconds=0.5)
-                _, errors = applier.communicate(timeout=60)
+                applier = _applier(_through(gate, database), folder, lease_seconds=0.5, gate_seconds=3)
+                _, errors = applier.communicate(timeout=180)
                 codes.append(applier.returncode)
         finally:
             sent = writer.stop()
@@ -236,3 +226,55 @@ class TestUpgradeWhileRowsComeIn:
         # Each step and its record; two columns, two indexes; two roll-ups. Who comes after a kill may repair more.
         assert len(seen - claims) >= 2 * len(steps) + 4 + 2
         _check(database, sent)
+
+    def test_views_renamed_and_killed_at_every_statement(self, server_url: str, folder: Path) -> None:
+        """
+        A store of the step before views were renamed; each applier is killed at a statement that none came to,
+        before it or after it. No row is lost or counted twice by any view, not even by those who write meanwhile.
+        """
+        url = f"{server_url.rpartition('/')[0]}/upgrade_{next(_numbers)}"
+        before = [step for step in migrations() if step.number <= 30]
+        client = connect(url, create_database=True)
+        for sql in (
+            *create_record(StoreSettings()),
+            *(step.sql for step in before),
+            *map(record_statement, before),
+        ):
+            client.command(sql)
+        seen: set[tuple[str, bool]] = set()
+        applier: subprocess.Popen[str]
+
+        def kill(text: str, *, done: bool) -> bool:
+            statement = GATE.sub("gate", text.partition("/?")[0].strip())
+            if not statement.startswith(("CREATE", "RENAME", "DROP", APPLIED)) or (statement, done) in seen:
+                return True
+            seen.add((statement, done))
+            applier.send_signal(signal.SIGKILL)
+            applier.wait()
+            return False
+
+        gate = Gate(
+            _port(url), before=lambda text: kill(text, done=False), after=lambda text: kill(text, done=True)
+        )
+        writer = TwoWaysWriter(url)
+        try:
+            codes: list[int] = []
+            while not codes or codes[-1] == -signal.SIGKILL:
+                applier = _applier(_through(gate, url), folder, gate_seconds=3)
+                _, errors = applier.communicate(timeout=120)
+                codes.append(applier.returncode)
+        finally:
+            sent = writer.stop()
+            gate.close()
+        assert codes == [-signal.SIGKILL] * len(seen) + [0], errors
+        assert len([statement for statement, _ in seen if statement.startswith("RENAME")]) == 2
+        assert writer.refused > 0
+        assert diff(client) == []
+        for table, rows in (
+            ("activity_events", "count()"),
+            ("activity_events_hourly", "sum(RowCount)"),
+            ("activity_events_actor_daily", "sum(RowCount)"),
+        ):
+            assert client.query(f"SELECT {rows} FROM {table}").result_rows == [(sent,)], table
+        client.command(f"DROP DATABASE {url.rpartition('/')[2]}")
+        client.close()

@@ -59,7 +59,7 @@ class TestServer:
         """The events wait until the deadline; the log names the command, the counts the reason."""
         client = store.connect(database, create_database=True)
         client.close()
-        activitylog.configure(database, retry_deadline_seconds=0.2)
+        activitylog.configure(database, retry_deadline_seconds=0.2, durability="memory")
         with caplog.at_level(logging.WARNING, "otel_clickhouse"):
             activitylog.emit("page.viewed")
             activitylog.flush()
@@ -70,11 +70,12 @@ class TestServer:
     def test_a_table_that_is_made_meanwhile_gets_the_events(self, database: str) -> None:
         """An operator who is quicker than the deadline loses nothing."""
         client = store.connect(database, create_database=True)
-        activitylog.configure(database, retry_deadline_seconds=60)
+        activitylog.configure(database, retry_deadline_seconds=60, durability="memory")
         activitylog.emit("page.viewed")
         pipeline = config._state.pipeline
         assert pipeline is not None
-        exporter: Any = pipeline.destinations[0].exporter
+        destination: Any = pipeline.destinations[0]
+        exporter = destination.exporter
         with exporter.space:
             assert exporter.space.wait_for(lambda: exporter.taken, 10)
         store.apply(client)
@@ -86,7 +87,9 @@ class TestServer:
 class TestNobodyAnswers:
     def test_events_are_counted_and_no_secret_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         """One line about it, without the password; the caller never notices."""
-        activitylog.configure("clickhouse://alice:topsecret@127.0.0.1:1/x", retry_deadline_seconds=0.2)
+        activitylog.configure(
+            "clickhouse://alice:topsecret@127.0.0.1:1/x", retry_deadline_seconds=0.2, durability="memory"
+        )
         with caplog.at_level(logging.DEBUG):
             assert activitylog.emit("page.viewed")
             activitylog.flush()

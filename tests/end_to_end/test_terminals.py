@@ -27,7 +27,15 @@ client.command("INSERT INTO activity_events (Timestamp, EventName, ActorType, Ac
     "'größe-日本-' || toString(number % 9), 'page', repeat('o', number % 50), repeat('long ', 40) "
     "FROM numbers(3000)")
 """
-COMMANDS = ("query", "query actor-timeline", "query hour-of-week --plot", "stats --columns", "tail", "doctor")
+COMMANDS = (
+    "query",
+    "query actor-timeline",
+    "query hour-of-week --plot",
+    "stats --columns",
+    "tail",
+    "doctor",
+    "verify",
+)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

@@ -172,6 +172,7 @@ class TestStats:
             "forecast",
             "columns",
             "partitions",
+            "spool",
         ]
         assert document["events"]["events"] == 100
         assert document["events"]["newest"].endswith("Z")
@@ -207,7 +208,7 @@ class TestStats:
             assert process.stdout is not None
             lines = [json.loads(process.stdout.readline()) for _ in range(3)]
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=120)
         assert (process.returncode, err.strip()) == (0, "")
         assert [line["rows"] for line in lines] == [100, 100, 100]
         assert [line["rows_per_second"] for line in lines] == [None, 0.0, 0.0]

@@ -79,7 +79,7 @@ def check(client: Any, records: Sequence[ReadableLogRecord], *, order: str = "Sp
 
 
 def _insert(client: Any, table: str, columns: Columns) -> None:
-    assert columns.skipped == ()
+    assert columns.skipped == {}
     client.insert(
         table,
         columns.data,
@@ -113,10 +113,10 @@ def records_of(events: Iterable[Mapping[str, Any]]) -> Iterator[ReadableLogRecor
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+    from activitylog.chain import processor_chain
     from activitylog.event import DEFAULT_LIMITS
     from activitylog.identity import Producer
     from activitylog.output import RenderLogRecord
-    from activitylog.pipeline import processor_chain
 
     chain: list[Any] = [*processor_chain(DEFAULT_LIMITS), RenderLogRecord(Producer())]
     resource = Resource({"service.name": "ingest", "deployment.environment.name": "tests"})

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import activitylog
 from activitylog import config
 from activitylog.admission import Admission
-from activitylog.pipeline import Pipeline, build_pipeline
+from activitylog.assembly import build_pipeline
+from activitylog.pipeline import Pipeline
 from activitylog.sampling.randomness import generator
 from activitylog.settings import load_settings
 from tests.benchmarks.sampling.plans import Plan
@@ -88,7 +89,7 @@ def send(url: str, events: Sequence[Event], plan: Plan, *, draw: int) -> None:
 def _with_clock(pipeline: Pipeline, clock: RecordsClock, key: str) -> Admission:
     """The pipeline's rules by another clock; no thread ticks, the clock's steps do."""
     rules = pipeline.settings.rules
-    admission = Admission(rules, pipeline, key=key.encode(), clock=clock)
+    admission = Admission(rules, pipeline._outlet, key=key.encode(), clock=clock)
     admission._ticker.started = True
     pipeline._admission = admission
     return admission

@@ -1,0 +1,1 @@
+"""Load for a while, with everything that goes wrong: nothing lost or doubled, nothing that grows."""

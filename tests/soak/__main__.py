@@ -1,0 +1,213 @@
+"""
+The soak, by one command, bounded in time and count::
+
+    python -m tests.soak [--seconds 300] [--rate 1000]
+
+One process emits from beginning to end; two others are killed at random and replaced. The store is killed and
+comes back, or is stopped for a while and goes on. At the end what is left is sent, and the store is asked. It ends
+with 0 when nothing was lost or doubled, the counts added up at every look, and memory and files of the process
+that lived through it stayed flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tests.kill import matrix
+from tests.kill.worker import Cell
+from tests.soak.flatness import slope_a_minute
+from tests.soak.worker import Acknowledged
+
+_ROOT: Final = Path(__file__).parents[2]
+_SERVE: Final = "import sys; from activitylog.server import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
+#: What may grow in a minute, beside what outages take (:mod:`tests.soak.flatness`).
+MOST_BYTES_A_MINUTE: Final = 2 * 1024 * 1024
+MOST_FILES_A_MINUTE: Final = 1.0
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+class Store:
+    """``activitylog serve`` on one port, which can go away and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.url = f"clickhouse://127.0.0.1:{self.port}/default"
+        self.start()
+
+    def start(self) -> None:
+        """Come (back)."""
+        command = [sys.executable, "-c", _SERVE, str(self._folder), str(self.port)]
+        self._process = subprocess.Popen(command, cwd=_ROOT)
+
+    def client(self) -> Any:
+        """One that waits for it."""
+        import clickhouse_connect
+
+        for _ in range(600):
+            try:
+                return clickhouse_connect.get_client(dsn=self.url, send_receive_timeout=600)
+            except Exception:  # noqa: BLE001 - not yet
+                time.sleep(0.2)
+        raise TimeoutError(self.url)
+
+    def go_away(self, rng: random.Random) -> str:
+        """Be gone, or hang, for some seconds."""
+        seconds = rng.uniform(2, 12)
+        if rng.random() < 0.5:
+            self._process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            self._process.send_signal(signal.SIGCONT)
+            return f"hung for {seconds:.0f} s"
+        self.end()
+        time.sleep(seconds)
+        self.start()
+        return f"was killed, and away for {seconds:.0f} s"
+
+    def end(self) -> None:
+        """Be gone."""
+        self._process.kill()
+        self._process.wait(60)
+
+
+class Workers:
+    """The processes that emit."""
+
+    def __init__(self, store: Store, folder: Path, rate: int, leak: int) -> None:
+        self._arguments = [store.url, str(folder)]
+        self._numbers = [str(rate), str(leak)]
+        self._number = 0
+        self.alive: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> str:
+        """One more."""
+        name = f"w{self._number}"
+        self._number += 1
+        command = [sys.executable, "-m", "tests.soak.worker", *self._arguments, name, *self._numbers]
+        self.alive[name] = subprocess.Popen(command, cwd=_ROOT)
+        return name
+
+    def replace_one(self, rng: random.Random) -> str:
+        """Kill one of those that may be killed; another one takes its place."""
+        victim = rng.choice(sorted(self.alive.keys() - {"w0"}))
+        process = self.alive.pop(victim)
+        process.send_signal(rng.choice([signal.SIGKILL, signal.SIGABRT, signal.SIGTERM]))
+        process.wait(60)
+        return f"{victim} ended with {process.returncode}, {self.start()} begins"
+
+    def end(self) -> None:
+        """Ask all to end, and wait for it."""
+        for process in self.alive.values():
+            process.terminate()
+        for process in self.alive.values():
+            process.wait(90)
+
+
+def compare(client: Any, folder: Path) -> list[str]:
+    """What is wrong in the store, by process."""
+    question = """
+        SELECT ActorId, count(), uniqExact(ObjectId), uniqExact(EventId),
+            uniqExactIf(ObjectId, toUInt64(ObjectId) < {n:UInt64})
+        FROM activity_events WHERE ActorId = {name:String} GROUP BY ActorId"""
+    wrong, events = [], 0
+    for path in sorted(folder.glob("*.acknowledged")):
+        name, acknowledged = path.stem, Acknowledged.read(path)
+        found = client.query(question, parameters={"name": name, "n": acknowledged}).result_rows
+        _, rows, objects, ids, stored = found[0] if found else (name, 0, 0, 0, 0)
+        events += rows
+        if not (stored == acknowledged and rows == objects == ids):
+            wrong.append(f"{name}: {acknowledged} acknowledged, {stored} of them stored, {rows} rows, {ids} ids")
+    rolled_up = client.query(
+        "SELECT sum(RowCount) FROM activity_events_hourly WHERE EventName = 'load.made'"
+    ).result_rows[0][0]
+    say(f"{events} events stored, {rolled_up} in the hourly view")
+    return wrong if rolled_up == events else [*wrong, f"the view has {rolled_up} of {events}"]
+
+
+def judge(folder: Path) -> list[str]:
+    """What is wrong in the process that lived through it."""
+    looks = [json.loads(line) for line in (folder / "w0.looks").read_text().splitlines()]
+    resident, files = slope_a_minute(looks[:-1], "resident"), slope_a_minute(looks[:-1], "files")
+    say(f"last look: {looks[-1]}")
+    say(
+        f"resident {looks[-2]['resident'] / 1e6:.1f} MB, {resident / 1024:+.1f} KiB a minute; "
+        f"files {looks[-2]['files']}, {files:+.2f} a minute; "
+        f"threads {min(look['threads'] for look in looks)} to {max(look['threads'] for look in looks)}"
+    )
+    wrong = [f"does not add up: {look}" for look in looks if not look["adds_up"]]
+    if resident > MOST_BYTES_A_MINUTE:
+        wrong.append(f"memory grows by {resident / 1024:.0f} KiB a minute")
+    if files > MOST_FILES_A_MINUTE:
+        wrong.append(f"files grow by {files:.1f} a minute")
+    return wrong
+
+
+def soak(folder: Path, seconds: float, rate: int, leak: int, rng: random.Random) -> list[str]:
+    """All of it; what is wrong at the end."""
+    from activitylog.store import apply
+
+    store = Store(folder / "store")
+    try:
+        client = store.client()
+        apply(client)
+        workers = Workers(store, folder, rate, leak)
+        for _ in range(3):
+            workers.start()
+        end, kills, outages = time.monotonic() + seconds, 0, 0
+        while time.monotonic() < end:
+            time.sleep(rng.uniform(2, 6))
+            if rng.random() < 0.3:
+                say(f"the store {store.go_away(rng)}")
+                outages += 1
+            else:
+                say(workers.replace_one(rng))
+                kills += 1
+        workers.end()
+        say(f"{kills} kills, {outages} outages")
+        began = time.monotonic()
+        matrix.drain(Cell(url=store.url, folder=str(folder), tenant=""), seconds=300)
+        say(f"the rest was sent in {time.monotonic() - began:.0f} s")
+        return compare(store.client(), folder) + judge(folder)
+    finally:
+        store.end()
+
+
+def main() -> int:
+    """Run it, and say what is wrong."""
+    parser = argparse.ArgumentParser(description=re.sub(r"\s+", " ", __doc__ or ""))
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--rate", type=int, default=1_000, help="events a second and process")
+    parser.add_argument("--leak", type=int, default=0, help="the control: bytes a second that each process leaks")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    logging.getLogger("clickhouse_connect").setLevel(
+        logging.CRITICAL
+    )  # it logs each time that nobody is there yet
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        wrong = soak(Path(folder), options.seconds, options.rate, options.leak, random.Random(options.seed))
+    for line in wrong:
+        say(f"WRONG {line}")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
