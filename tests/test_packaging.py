@@ -12,16 +12,19 @@ import pytest
 
 import activitylog
 import otel_clickhouse
+import otel_delivery
+import otel_otlp
+import otel_spool
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = {"activitylog", "otel_clickhouse", "otel_delivery", "otel_otlp", "otel_spool"}
 
 
 def test_public_names_are_sorted_and_exist() -> None:
     """__all__ is the manual's first page."""
-    assert activitylog.__all__ == sorted(activitylog.__all__)
-    assert all(hasattr(activitylog, name) for name in activitylog.__all__)
-    assert otel_clickhouse.__all__ == sorted(otel_clickhouse.__all__)
-    assert all(hasattr(otel_clickhouse, name) for name in otel_clickhouse.__all__)
+    for package in (activitylog, otel_clickhouse, otel_delivery, otel_otlp, otel_spool):
+        assert package.__all__ == sorted(package.__all__)
+        assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_the_version_is_the_distributions() -> None:
@@ -29,11 +32,12 @@ def test_the_version_is_the_distributions() -> None:
     assert importlib.metadata.version("activitylog") == activitylog.__version__
 
 
-def test_the_exporter_is_found_by_opentelemetry() -> None:
-    """OTEL_LOGS_EXPORTER=clickhouse: a class that needs no arguments."""
+@pytest.mark.parametrize("name", ["clickhouse", "otel_otlp_grpc", "otel_otlp_http"])
+def test_the_exporters_are_found_by_opentelemetry(name: str) -> None:
+    """OTEL_LOGS_EXPORTER=clickhouse, and so on: a class that needs no arguments."""
     from opentelemetry.sdk._logs.export import LogRecordExporter
 
-    (entry,) = importlib.metadata.entry_points(group="opentelemetry_logs_exporter", name="clickhouse")
+    (entry,) = importlib.metadata.entry_points(group="opentelemetry_logs_exporter", name=name)
     exporter = entry.load()
     assert issubclass(exporter, LogRecordExporter)
     exporter().shutdown()
@@ -46,17 +50,26 @@ def test_core_dependencies_are_exactly_four() -> None:
     assert core == {"clickhouse-connect", "opentelemetry-exporter-otlp", "opentelemetry-sdk", "structlog"}
 
 
-def test_the_exporter_needs_neither_structlog_nor_activitylog() -> None:
-    """Any OpenTelemetry user can use it."""
-    code = """
-import sys
+@pytest.mark.parametrize(
+    "call",
+    [
+        "otel_clickhouse.ClickHouseLogExporter().shutdown()",
+        "otel_otlp.OTLPGRPCLogExporter().shutdown()",
+        "otel_otlp.OTLPHTTPLogExporter().shutdown()",
+        "otel_spool.SpooledLogRecordProcessor(lambda: None, tempfile.mkdtemp()).shutdown()",
+    ],
+)
+def test_the_exporters_need_neither_structlog_nor_activitylog(call: str) -> None:
+    """Any OpenTelemetry user can use them."""
+    code = f"""
+import sys, tempfile
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("structlog", "activitylog"):
             raise ImportError(name)
 sys.meta_path.insert(0, Refuse())
-import otel_clickhouse
-otel_clickhouse.ClickHouseLogExporter().shutdown()
+import {call.partition(".")[0]}
+{call}
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stderr) == (0, "")
@@ -64,15 +77,15 @@ otel_clickhouse.ClickHouseLogExporter().shutdown()
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "activitylog").is_dir(), reason="runs where the sources are; here is the wheel")
-def test_the_wheel_holds_both_packages_and_their_data(tmp_path: Path) -> None:
+def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path) -> None:
     """SQL and type marks travel with the code; tests and examples do not."""
     from hatchling.builders.wheel import WheelBuilder
 
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path))
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"activitylog/py.typed", "otel_clickhouse/py.typed"} <= set(names)
+    assert {f"{name}/py.typed" for name in PACKAGES} <= set(names)
     assert any(name.startswith("activitylog/store/sql/0001_") for name in names)
     assert any(name.startswith("activitylog/queries/sql/") for name in names)
     assert any(name.startswith("otel_clickhouse/sql/") for name in names)
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"activitylog", "otel_clickhouse"}
+    assert tops == PACKAGES
