@@ -75,7 +75,7 @@ class AdoptedFolders:
         found = 0
         with self.taking, suppress(OSError):  # the directory itself cannot be looked at
             ours = {folder.path for folder in (self._current(), *self) if folder is not None}
-            free = orphans(self._filesystem, self._directory, ours, synced=self._synced)
+            free = orphans(self._filesystem, self._directory, ours, making=self._lock, synced=self._synced)
             for folder in itertools.islice(free, left):
                 found += 1
                 with self._lock:

@@ -24,7 +24,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -307,13 +307,19 @@ class Unreadable:
 
 
 def orphans(
-    filesystem: FileSystem, directory: Path, ours: Collection[Path] = (), *, synced: bool = False
+    filesystem: FileSystem,
+    directory: Path,
+    ours: Collection[Path] = (),
+    *,
+    making: AbstractContextManager[object] | None = None,
+    synced: bool = False,
 ) -> Iterator[Folder | Unreadable]:
     """
     The folders of a spool whose process is gone, each now held by us.
 
     Args:
         ours: folders that are held already, even where somebody has removed the lock.
+        making: held while this process makes a folder: one that it has not locked yet looks like an orphan.
 
     Folders of other users and everything that is no folder of a spool are left alone. A folder that cannot be
     looked at (permissions, a failing disk) is left for another time.
@@ -325,7 +331,8 @@ def orphans(
         with suppress(OSError):
             if not is_ours(filesystem, path):
                 continue
-            lock = filesystem.lock(path / LOCK)
+            with making or nullcontext():
+                lock = filesystem.lock(path / LOCK)
             if lock is not None:
                 yield _opened(filesystem, path, lock, synced=synced)
 

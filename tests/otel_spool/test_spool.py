@@ -15,7 +15,7 @@ import pytest
 
 from otel_spool import adopted
 from otel_spool.exceptions import FolderError
-from otel_spool.filesystem import LocalFileSystem
+from otel_spool.filesystem import LocalFileSystem, Lock
 from otel_spool.folder import Entry
 from otel_spool.options import SpoolOptions
 from otel_spool.spool import Spool
@@ -273,6 +273,22 @@ class TestAdoption:
         live = Producer(tmp_path, Backend(), SMALL)
         _fill(live, range(3))
         assert Producer(tmp_path, Backend(), SMALL).spool.adopted.take() == 0
+
+    def test_a_folder_that_is_being_made_is_no_orphan(self, tmp_path):
+        """This process makes its folders, and asks for the locks of others, under one lock."""
+
+        class WatchedFileSystem(LocalFileSystem):
+            def lock(self, path: Path) -> Lock | None:
+                inside.append(live.spool.is_inside())
+                return super().lock(path)
+
+        inside: list[bool] = []
+        self._dead(tmp_path, range(3))
+        live = Producer(tmp_path, Backend(), SMALL, WatchedFileSystem())
+        assert live.spool.adopted.take() == 1
+        _fill(live, range(3, 5))
+        assert inside == [True, True]
+        live.spool.close()
 
     def test_names_that_are_not_ours(self, tmp_path):
         """Files, links and folders of other names are not touched."""
