@@ -15,6 +15,12 @@ import pytest
 MakeDatabase = Callable[[], AbstractContextManager[Any]]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs the run's engine, so that it can be left out."""
+    if "_chdb_engine" in getattr(item, "fixturenames", ()):
+        item.add_marker("engine")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Spools of tests are not in the home of who runs them; processes that tests start inherit that."""

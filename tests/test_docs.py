@@ -27,6 +27,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", ["README.md", "exporters/README.md"])
 def test_the_readmes_run(document: str, tmp_path: Path) -> None:
     """All Python blocks of each, one after the other, as one program."""
@@ -38,6 +39,7 @@ def test_the_readmes_run(document: str, tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_each_example_runs(example: Path, tmp_path: Path) -> None:
     """Without arguments, in an empty folder."""

@@ -158,6 +158,7 @@ def wrong_imports(package: str, layers: list[list[str]]) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [ACTIVITYLOG, STORE], ids=["emitting", "storing"])
 def test_activitylog_imports_downwards(layers: list[list[str]]) -> None:
     """Data flows one way."""
@@ -188,6 +189,7 @@ def _is_listed(own: str, dotted: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_storing_side_never_imports_the_chain() -> None:
     """And of the chain only destinations.py reaches for the store, when a ClickHouse URL is used."""
     chain = {name for layer in ACTIVITYLOG for name in layer} - {name for layer in STORE for name in layer}
@@ -205,6 +207,7 @@ def test_the_storing_side_never_imports_the_chain() -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_every_module_has_a_layer() -> None:
     """A new module must be given its place here."""
     known = {name for layer in [*ACTIVITYLOG, *STORE] for name in layer} | {"cli", "__init__", "__main__"}

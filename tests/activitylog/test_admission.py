@@ -325,6 +325,7 @@ class TestGuard:
 class TestBudget:
     RULE: ClassVar = {"name": "few", "match": "a.*", "max_per_second": 5}
 
+    @pytest.mark.slow
     def test_what_waits_is_sent_with_its_weight_when_its_second_is_over(self) -> None:
         """Flush waits for that, and nothing is lost between."""
         with sent(self.RULE) as out:
@@ -339,6 +340,7 @@ class TestBudget:
         assert out.counters["a.b", "few", ""] == len(out.events)
         assert out.counters["a.b", "few", "budget"] == 1_000 - len(out.events)
 
+    @pytest.mark.slow
     def test_flush_waits_for_the_last_of_two_seconds(self) -> None:
         """Events came in both, and the first is not settled yet when flush is called."""
         with sent(self.RULE) as out:
@@ -365,6 +367,7 @@ class TestBudget:
             assert activitylog.stats().held == 0
         assert len(out.events) == 1
 
+    @pytest.mark.slow
     def test_what_waits_has_the_trace_and_the_context_of_its_call(self) -> None:
         """Though another thread sends it, later."""
         with sent(self.RULE) as out:
@@ -432,6 +435,7 @@ class TestRollUp:
 
 
 class TestDryRun:
+    @pytest.mark.slow
     def test_keeps_all_and_says_what_would_have_been(self) -> None:
         """For trying a rule on real traffic."""
         rules = ({"match": "a.*", "drop": True}, {"match": "b.*", "max_per_second": 1})
@@ -532,6 +536,7 @@ class TestConservation:
     )
     NAMES = ("noise.a", "pay.a", "page.a", "page.b", "search.a", "view.a", "typing.a", "key.a", "other.a")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("threads", [1, 4])
     def test_every_event_is_somewhere_exactly_once(self, threads: int) -> None:
         """emitted = kept + dropped by reason, for each name; and what is kept is in the rows."""
@@ -573,6 +578,7 @@ class TestConservation:
         failed = [e for e in out.events if e.attributes.get("activity.outcome") in ("failure", "denied")]
         assert all(event.attributes.get("activity.sample.weight", 1) == 1 for event in failed)
 
+    @pytest.mark.slow
     def test_a_signal_handler_that_emits_or_flushes_in_the_midst_loses_nothing(self) -> None:
         """Nor does it wait for what it interrupted."""
         calls = 0

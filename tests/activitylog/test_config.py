@@ -189,6 +189,7 @@ class TestConfigure:
 
 
 class TestEmbeddedStore:
+    @pytest.mark.slow
     def test_a_locked_store_fails_at_configure(self, tmp_path: Path) -> None:
         """Another process has the folder open, and there is no spool to leave events in: say who has it."""
         code = f"""
@@ -208,6 +209,7 @@ class TestEmbeddedStore:
         finally:
             holder.communicate("")
 
+    @pytest.mark.slow
     def test_a_process_that_just_ends_has_stored_its_events(self, tmp_path: Path) -> None:
         """No flush and no shutdown are written: the end of the process does it."""
         url = f"chdb://{tmp_path}/store"
@@ -272,6 +274,7 @@ class TestFork:
         """)
         assert (result.returncode, result.stderr) == (0, "")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
     def test_children_of_multiprocessing_send_what_is_queued(self, tmp_path: Path, method: str) -> None:
         """They end by os._exit, without atexit handlers."""

@@ -206,6 +206,7 @@ class TestKilled:
             (row,) = left_by(process)
         assert "activity.tenant.id" not in row
 
+    @pytest.mark.slow
     @given(
         st.lists(
             st.one_of(

@@ -191,6 +191,7 @@ def keywords() -> st.SearchStrategy[str]:
     return st.one_of(any_text(), st.sampled_from(KEYWORDS))
 
 
+@pytest.mark.slow
 @given(st.one_of(any_text(), any_value()), st.dictionaries(keywords(), any_value(), max_size=6))
 def test_emit_never_raises(event: Any, values: dict[str, Any]) -> None:
     """Any value whatever, under any keyword, is an event or a count, and never an exception."""
@@ -201,6 +202,7 @@ def test_emit_never_raises(event: Any, values: dict[str, Any]) -> None:
         assert len(captured) == sum(handed_on)
 
 
+@pytest.mark.slow
 @given(st.lists(any_value(), max_size=4), st.dictionaries(keywords(), any_value(), max_size=3))
 def test_emit_many_and_bind_never_raise(items: list[Any], common: dict[str, Any]) -> None:
     """The same promise for bulk and for context."""

@@ -111,6 +111,7 @@ class TestValues:
         assert event["failing"] == "<Failing>"
         assert "\x1b" not in str(event)
 
+    @pytest.mark.slow
     @given(
         st.dictionaries(
             st.text(min_size=1),

@@ -204,6 +204,7 @@ def test_repaired_keys_do_not_collide() -> None:
     assert nothing == {}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=10), any_value(), max_size=8))
 def test_whatever_goes_in_clean_values_come_out(values: dict[str, Any]) -> None:
     """No value whatever raises, and what remains can be exported."""
@@ -213,6 +214,7 @@ def test_whatever_goes_in_clean_values_come_out(values: dict[str, Any]) -> None:
     assert all(type(flag) is str for flag in flags)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(alphabet="abc", min_size=1, max_size=5), any_value(), max_size=6))
 def test_sanitising_twice_changes_nothing_more(values: dict[str, Any]) -> None:
     """A clean event stays as it is."""

@@ -164,6 +164,7 @@ def pipeline_into(backend: Backend, folder: Path, made: list[Pipeline], **values
 
 
 class TestSpooledDestination:
+    @pytest.mark.slow
     def test_the_files_are_the_users_own(self, backend: Backend, made: list[Pipeline], tmp_path: Path) -> None:
         """Events may hold what is nobody else's business."""
         backend.away = True
@@ -258,6 +259,7 @@ os._exit(9)
 class TestHeld:
     """Events that wait in the windows of rules."""
 
+    @pytest.mark.slow
     def test_survive_the_process_one_by_one(self, backend: Backend, made: list[Pipeline], tmp_path: Path) -> None:
         """Nobody decided about them, so each stands for itself, and says so."""
         root = str(Path(__file__).parents[2])
@@ -284,6 +286,7 @@ class TestHeld:
         assert "activity.undecided" not in record.attributes
         assert not list(tmp_path.rglob("*.seg"))
 
+    @pytest.mark.slow
     def test_a_decision_is_one_frame(self, backend: Backend, made: list[Pipeline], tmp_path: Path) -> None:
         """A process that dies right after the decision leaves what was decided, and nothing of what was held."""
         backend.away = True

@@ -79,6 +79,7 @@ class TestVisible:
 
 
 class TestAsciiJson:
+    @pytest.mark.slow
     @given(
         st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
     )

@@ -73,6 +73,7 @@ class TestEncode:
         """Into the Collector's columns."""
         assert benchmark(encode_logs, batch, OTEL_LOGS_LAYOUT).rows == ROWS
 
+    @pytest.mark.slow
     def test_stock_otlp(self, benchmark: Any, batch: Any) -> None:
         """OpenTelemetry's own protobuf encoder."""
         assert benchmark(lambda: encode_otlp(batch).SerializeToString())

@@ -135,6 +135,7 @@ def print_corpus() -> None:
         emit_everywhere(secret)
 
 
+@pytest.mark.slow
 def test_console() -> None:
     """What is printed for people has gone the same way."""
     code = f"from {__name__} import print_corpus; print_corpus()"

@@ -99,6 +99,7 @@ def test_the_counts_add_up_at_every_moment(overflow: Any, max_queue_size: int, t
     assert stats.delivered + sum(stats.dropped.values()) == 1_200
 
 
+@pytest.mark.slow
 def test_the_counts_fit_what_the_backend_has(tmp_path: Path) -> None:
     """What counts as delivered is what the backend took, although answers got lost on the way."""
     backend = troubled(2)

@@ -28,6 +28,7 @@ def in_child(work: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+@pytest.mark.slow
 def test_a_child_of_a_half_imported_driver_leaves_its_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_fork_waits_a_moment_for_an_import(tmp_path: Path) -> None:
     spooled.shutdown_within(10)
 
 
+@pytest.mark.slow
 def test_a_child_of_a_parent_that_has_adopted(tmp_path: Path) -> None:
     """What the parent has taken over is the parent's: it is delivered once, and the child counts nothing of it."""
     gate = threading.Event()
@@ -105,6 +107,7 @@ def test_a_child_of_a_parent_that_has_adopted(tmp_path: Path) -> None:
     parent.shutdown_within(10)
 
 
+@pytest.mark.slow
 def test_a_child_does_not_hold_its_dead_parents_folder(tmp_path: Path) -> None:
     """What a killed parent has left is taken over while its children live on."""
     reading, writing = os.pipe()

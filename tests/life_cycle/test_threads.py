@@ -53,6 +53,7 @@ def test_whatever_an_exporter_raises(error: type[BaseException], tmp_path: Path)
     processor.shutdown_within(10)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_batch_thread_is_noticed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its events are sent from disk, once, and the next ones by the new thread."""
@@ -74,6 +75,7 @@ def test_a_dead_batch_thread_is_noticed_and_replaced(tmp_path: Path, monkeypatch
     processor.shutdown_within(10)
 
 
+@pytest.mark.slow
 def test_events_that_disturb_their_own_export(tmp_path: Path) -> None:
     """Log lines of the export, routed into OpenTelemetry by the application, do not feed it: counted, no loop."""
     loggers: list[Callable[[str], None]] = []

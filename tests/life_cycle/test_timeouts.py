@@ -34,6 +34,7 @@ def hanging(gate: threading.Event, after: int = 0) -> Backend:
     return Backend(answer)
 
 
+@pytest.mark.slow
 def test_flush_keeps_its_time(gate: threading.Event, tmp_path: Path) -> None:
     """A hanging backend holds a flush up for its timeout and no longer; what is left is on disk."""
     processor = SpooledLogRecordProcessor(hanging(gate), tmp_path, schedule_delay_millis=5)
@@ -61,6 +62,7 @@ def test_many_flushes_of_a_hanging_backend_cost_one_thread(gate: threading.Event
     processor.shutdown_within(10)
 
 
+@pytest.mark.slow
 def test_shutdown_keeps_its_time_and_leaves_the_rest(gate: threading.Event, tmp_path: Path) -> None:
     """With a hanging backend it ends in time; the next process delivers what was left, once."""
     backend = hanging(gate, after=1)

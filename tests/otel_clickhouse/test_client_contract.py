@@ -128,6 +128,7 @@ _NAMES = st.sampled_from([*ACTOR_COLUMNS["attributes"], "other"]) | _TEXT
 
 
 class TestAnyValue:
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.tuples(st.dictionaries(_NAMES, _VALUES, max_size=6), _VALUES), min_size=1, max_size=5))
     def test_survives_from_the_record_to_the_row(self, backend, given_records):

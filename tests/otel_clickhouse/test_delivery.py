@@ -264,6 +264,7 @@ class TestOnce:
             assert answer == Answer("delivered")
             assert store.rows() == (ROWS, ROWS, ROWS)
 
+    @pytest.mark.slow
     def test_threads_at_once(self, way, make):
         """Live batches and the backlog are delivered at the same time, and some of them twice."""
         with new_store(way) as store:
@@ -470,6 +471,7 @@ class TestPresence:
             answer = exporter.deliver(records, token="b-1", first_attempt_ns=long_ago())
         assert (answer.status, answer.reason, store.rows()[0]) == ("retry", "unstored", 0)
 
+    @pytest.mark.slow
     def test_a_clock_that_was_put_back(self, way, make):
         """A first attempt in the future: nobody knows how long ago it was."""
         with new_store(way, window=5, counts_window=5) as store:

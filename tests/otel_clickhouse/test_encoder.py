@@ -363,6 +363,7 @@ _NAMES = st.sampled_from([spec.attribute for spec in ACTORS.mapping.attributes])
 
 
 class TestNothingIsLost:
+    @pytest.mark.slow
     @given(st.dictionaries(_NAMES, _VALUES, max_size=8))
     def test_every_attribute_is_in_the_map_or_printed_by_its_column(self, attributes):
         """Map and columns together give back the text of every attribute."""
@@ -391,6 +392,7 @@ _KEYS = st.sampled_from([*ACTOR_COLUMNS["attributes"], "x", "y"])
 
 
 class TestRepetition:
+    @pytest.mark.slow
     @given(
         st.lists(
             st.tuples(st.dictionaries(st.sampled_from([*ACTOR_COLUMNS["attributes"], "x", "y"]), _CELLS), _CELLS)

@@ -301,6 +301,7 @@ class TestOwnLines:
 
 
 class TestOverTheWire:
+    @pytest.mark.slow
     @pytest.mark.parametrize("fault", ["reset", 500, 503, 429, ("exception", 241, "MEMORY_LIMIT_EXCEEDED")])
     def test_faults_are_tried_again_with_the_same_token(self, exporter_for, serve_faults, fault):
         """Every attempt that the server sees is the same one."""
@@ -555,6 +556,7 @@ def test_the_child_of_an_interrupted_exporter_tries_once():
 
 
 class TestEmbedded:
+    @pytest.mark.slow
     def test_a_forked_child_is_refused_and_says_why(self, tmp_path: Path):
         """chDB would hang there for good; the records are counted instead."""
         code = f"""
@@ -578,6 +580,7 @@ class TestEmbedded:
             "LogRecordExportResult.SUCCESS {}\n"
         )
 
+    @pytest.mark.slow
     def test_a_process_that_forks_before_its_first_export(self, tmp_path: Path):
         """Where the engine was not imported yet, the child has one of its own."""
         code = f"""

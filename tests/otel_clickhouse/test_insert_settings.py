@@ -78,6 +78,7 @@ TOKEN = {"insert_deduplication_token": "b-1"}
 
 
 class TestOneBlock:
+    @pytest.mark.slow
     @pytest.mark.parametrize("profile", PROFILES)
     def test_whatever_the_profile_says(self, store, profile):
         """One block, and a repetition under another profile is recognised, by the view, too."""
@@ -88,6 +89,7 @@ class TestOneBlock:
             insert(store, columns, PROFILES[other], {**INSERT_SETTINGS, **TOKEN})
         assert store.rows() == (ROWS, ROWS, ROWS)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("profile", "pieces"), [("rows", 20), ("bytes", 30)])
     def test_the_control(self, store, profile, pieces):
         """Without the settings the batch is cut, and its repetition is not recognised for sure."""

@@ -76,6 +76,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["exporter", "store", "serve"])
 @pytest.mark.parametrize("killed", [("name",), ("n",), ("name", "n")], ids=["rows", "view", "both"])
 def test_sent_again_it_is_stored(folder: Path, way: str, killed: tuple[str, ...]) -> None:
@@ -86,6 +87,7 @@ def test_sent_again_it_is_stored(folder: Path, way: str, killed: tuple[str, ...]
     assert live(folder, "b", "a", way=way) == [4, 4]
 
 
+@pytest.mark.slow
 def test_what_it_is_for(folder: Path) -> None:
     """Without it the engine takes the block for a repetition."""
     shutil.rmtree(parts(folder, "name")[-1])
@@ -103,6 +105,7 @@ def test_what_is_stored_is_left_alone(folder: Path) -> None:
     assert (forget_unstored(folder), forget_unstored(folder)) == (1, 0)
 
 
+@pytest.mark.slow
 def test_an_open_store_is_left_alone(folder: Path) -> None:
     """Its engine is about to give the part its name."""
     shutil.rmtree(parts(folder, "name")[-1])
@@ -112,6 +115,7 @@ def test_an_open_store_is_left_alone(folder: Path) -> None:
     assert forget_unstored(folder) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

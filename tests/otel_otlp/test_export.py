@@ -68,6 +68,7 @@ def scripted(*script: Answer | BaseException, **values: float) -> tuple[OTLPExpo
 
 
 class TestExport:
+    @pytest.mark.slow
     def test_faults_that_pass(self, serve, http_exporter):
         """A batch is sent until it arrives, as the same bytes."""
         server = serve(BUSY, answer(500), answer(408), answer(302), OK)
@@ -76,6 +77,7 @@ class TestExport:
         assert (server.stored, len(server.bodies), len(set(server.bodies))) == (3, 5, 1)
         assert exporter.dropped() == {}
 
+    @pytest.mark.slow
     def test_until_the_deadline(self, serve, http_exporter, lines):
         """After that the batch is lost, counted, and told once."""
         server = serve(*[BUSY] * 500)
@@ -89,6 +91,7 @@ class TestExport:
             f"3 records dropped (deadline), 3 in all: {server.url}: HTTP 503: the server is not ready."
         )
 
+    @pytest.mark.slow
     def test_the_wall_clock_does_not_matter(self, serve, http_exporter, monkeypatch):
         """An hour forth ends no attempts, an hour back adds none."""
         hours = iter([0.0, 3600.0, -3600.0] * 50)
@@ -99,6 +102,7 @@ class TestExport:
         assert exporter.export(batch()) is SUCCESS
         assert len(server.bodies) == 4
 
+    @pytest.mark.slow
     def test_the_servers_wish_is_waited_for(self, serve, http_exporter):
         """No attempt comes before the time that a server asked for."""
         exporter = http_exporter(serve(answer(429, headers={"Retry-After": "1"})).url)
@@ -189,6 +193,7 @@ class TestEnds:
         assert exporter.export(batch()) is FAILURE
         assert (exporter.dropped(), transport.payloads) == ({"shutdown": 3}, [])
 
+    @pytest.mark.slow
     def test_force_flush_waits_for_what_is_under_way(self, serve, http_exporter):
         """And says whether it came to an end."""
         server = serve(HANG)

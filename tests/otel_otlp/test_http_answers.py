@@ -66,6 +66,7 @@ def is_success(status: int, headers: dict[str, str], body: bytes) -> bool:
 
 
 class TestJudge:
+    @pytest.mark.slow
     @settings(max_examples=500)
     @given(
         st.one_of(st.sampled_from([200, 202, 204]), st.integers(100, 999)), _headers, _bodies, st.integers(1, 9)

@@ -104,6 +104,7 @@ def test_a_fault_and_then_a_good_server(serve, http_exporter, step, status, reas
     assert (answer.status, answer.reason) == (status, reason)
 
 
+@pytest.mark.slow
 def test_an_address_that_does_not_answer(serve, http_exporter, monkeypatch):
     """A host's other addresses get their share of the time, at each attempt."""
     server = serve()
@@ -144,6 +145,7 @@ def test_a_name_that_nobody_knows(http_exporter, host):
     assert (answer.status, answer.reason) == ("retry", "unavailable")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     [
@@ -166,6 +168,7 @@ def test_one_deadline_for_all(serve, http_exporter, step):
     assert 0.5 < time.monotonic() - began < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
 def test_the_wall_clock_does_not_matter(serve, http_exporter, monkeypatch, jump):
     """A clock that is put right in the middle of an attempt neither ends it nor keeps it alive."""

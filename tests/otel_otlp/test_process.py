@@ -55,6 +55,7 @@ class TestFork:
         server.gate.set()
         thread.join(20)
 
+    @pytest.mark.slow
     def test_in_the_middle_of_the_first_import(self, tmp_path, monkeypatch):
         """The child finds the module whole, and does not wait for a thread that it does not have."""
         begun = tmp_path / "begun"
@@ -67,6 +68,7 @@ class TestFork:
         assert in_child(lambda: importlib.import_module("slow_driver").whole) == 0
         thread.join(10)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("busy", [False, True], ids=["idle", "in the middle of a call"])
     def test_grpc(self, busy):
         """gRPC in parent and child, each with a channel of its own; the server is in a third process."""

@@ -112,6 +112,7 @@ class TestOverTheWire:
         answer = deliver(http_exporter(server.url), [UNENCODABLE, UNENCODABLE])
         assert (answer.status, list(answer.rejected), server.requests) == ("delivered", [0, 1], [])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("compression", ["none", "gzip"])
     def test_a_repeat_from_another_process_is_the_same_bytes(self, serve, compression):
         """After a crash, too: neither the process nor the time is in them."""

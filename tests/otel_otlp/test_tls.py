@@ -81,6 +81,7 @@ class TestHTTP:
         assert answer.status == status
         assert time.monotonic() - began < (20 if step is OK else 4)
 
+    @pytest.mark.slow
     def test_a_handshake_that_never_ends(self, serve, http_exporter):
         """A server that listens and says nothing costs the timeout."""
         there = serve(NEVER_READS)

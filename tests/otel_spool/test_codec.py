@@ -175,6 +175,7 @@ class TestRecords:
 class TestExporters:
     """What exporters make of it."""
 
+    @pytest.mark.slow
     @given(
         sent_values.filter(lambda value: value is not None),
         st.dictionaries(st.text(min_size=1, max_size=20), sent_values, max_size=4),

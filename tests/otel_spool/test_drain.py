@@ -61,6 +61,7 @@ class TestEvents:
         assert look(tmp_path).events == 1
         process.leave()
 
+    @pytest.mark.slow
     def test_what_is_not_delivered_in_time_stays(self, tmp_path: Path) -> None:
         """Nobody answers: everything is where it was, free for the next one, and the reason is told."""
         left_by_a_process(tmp_path, "a", "b")
@@ -78,6 +79,7 @@ class TestEvents:
         assert (found.delivered, dict(found.dropped), found.left) == (2, {"permanent": 1}, 0)
         assert dict(look(tmp_path).letters) == {"permanent": 1}
 
+    @pytest.mark.slow
     def test_somebody_who_looks_hides_no_folder(self, tmp_path: Path) -> None:
         """A folder whose lock was taken for a moment is found in the next round."""
         left_by_a_process(tmp_path, "a")
@@ -131,6 +133,7 @@ class TestLetters:
         assert (found.delivered, found.refused_again, dict(found.dropped)) == (1, 1, {})
         assert dict(look(tmp_path).letters) == {"permanent": 1}
 
+    @pytest.mark.slow
     def test_without_an_answer_the_file_stays_as_it_is(self, tmp_path: Path) -> None:
         """And the next try repeats the same tokens."""
         refused(tmp_path, "x")

@@ -237,6 +237,7 @@ class _Model:
             self.given_up[number] = number
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=list(HealthCheck), deadline=None)
 @given(operations)
 def test_the_journal_and_a_model(tmp_path_factory, steps):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from otel_spool import Drain, Loss, SpoolOptions, look, pieces
 from otel_spool.filesystem import LocalFileSystem, Lock
 from otel_spool.journal import Journal
@@ -104,6 +106,7 @@ class TestProcesses:
         assert (delivered, [loss.reason for loss in losses]) == (0, ["spool_full"])
         assert look(tmp_path).folders == ()
 
+    @pytest.mark.slow
     def test_who_does_not_ask_keeps_no_folder(self, tmp_path: Path) -> None:
         """Plain use: an empty folder goes, whatever was lost."""
         options = SpoolOptions(max_bytes=200 * 1024, segment_bytes=4096, max_queue_bytes=1)

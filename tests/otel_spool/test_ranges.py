@@ -31,6 +31,7 @@ def test_a_copy_is_another_set(before, later):
     assert copy == Ranges([*before, *later])
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 30)))
 def test_runs_keep_the_order(numbers):
     """A batch comes back in its order, whatever that is."""

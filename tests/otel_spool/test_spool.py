@@ -164,6 +164,7 @@ class TestOverflow:
         waiting.join(10)
         assert isinstance(got[0], Entry)
 
+    @pytest.mark.slow
     def test_block_gives_up(self, tmp_path):
         """After its time."""
         options = SpoolOptions(**_of(SMALL), overflow="block", overflow_timeout_seconds=0.05)

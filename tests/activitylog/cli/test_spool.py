@@ -180,6 +180,7 @@ class TestDrain:
         assert (code, out) == (0, "clickhouse://127.0.0.1:1/db: 0 delivered, 0 left\n")
         assert not (tmp_path / "spools").exists()
 
+    @pytest.mark.slow
     def test_what_nobody_takes_is_left(self, typed: Typed, tmp_path: Path) -> None:
         """Exit code 3, how much it is, and why."""
         from activitylog.settings import load_settings

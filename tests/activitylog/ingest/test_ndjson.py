@@ -51,6 +51,7 @@ class TestReadNdjson:
         """No bytes whatever raise."""
         assert all(isinstance(result, (dict, Rejected)) for _, result in read(content))
 
+    @pytest.mark.slow
     @given(
         st.dictionaries(
             st.text(max_size=8),

@@ -334,6 +334,7 @@ class TestAsApplicationsWriteIt:
         assert failed.attributes["exception.stacktrace"].endswith("KeyError: 'missing'")
         assert activity.one("log.written", outcome="failure").message == "that went wrong"
 
+    @pytest.mark.slow
     def test_it_imports_nothing_of_structlog_s_configuration(self) -> None:
         """Importing the handler leaves structlog as it was."""
         script = (

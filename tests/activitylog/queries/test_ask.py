@@ -424,6 +424,7 @@ class TestEveryQuestion:
             ).result_rows
             assert set(re.findall(r"\{(\w+):", parsed[0][0])) == {p.name for p in asked.parameters}, name
 
+    @pytest.mark.slow
     def test_any_time_zone(self) -> None:
         """Hours, days and times are those of UTC, wherever the process runs."""
         program = """

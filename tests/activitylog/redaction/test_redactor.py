@@ -254,6 +254,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(_KEYS, _VALUES, max_size=4), max_size=3))
 def test_caches_change_nothing(events: list[dict[str, Any]]) -> None:

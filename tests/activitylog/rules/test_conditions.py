@@ -31,6 +31,7 @@ def holds(match: Any, event_dict: dict[str, Any], method_name: str = "info") -> 
 
 
 class TestMeaning:
+    @pytest.mark.slow
     @settings(max_examples=250, deadline=None)
     @given(match=matches(), event=event_dicts(), bound=bound_values(), method_name=st.sampled_from(METHODS))
     def test_a_match_says_what_the_record_will_say(

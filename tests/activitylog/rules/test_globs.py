@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ ANY_NAME = st.text(alphabet="ab.-]\n", max_size=8)
 
 
 class TestNameTest:
+    @pytest.mark.slow
     @given(globs=st.lists(ANY_GLOB, min_size=1, max_size=4), name=ANY_NAME)
     def test_is_fnmatch(self, globs: list[str], name: str) -> None:
         """Exact names, prefixes and all else mean what they mean there."""

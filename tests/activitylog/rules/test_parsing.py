@@ -261,6 +261,7 @@ class TestMistakes:
             parse_rules([written(sample=7)])
         assert caught.value.__context__ is None
 
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(
         rules=any_value()
@@ -282,6 +283,7 @@ class TestMistakes:
         assert len(message) < 1000
         assert all(isinstance(rule, Rule) and rule.name for rule in checked)
 
+    @pytest.mark.slow
     @settings(max_examples=300, deadline=None)
     @given(key=st.sampled_from(list(READERS)), value=any_value())
     def test_any_value_of_any_key(self, key: str, value: Any) -> None:

@@ -50,6 +50,7 @@ def read(key: str, **event: Any) -> Any:
 
 
 class TestAgainstTheChain:
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(event=event_dicts(), bound=bound_values(), method_name=st.sampled_from(METHODS))
     def test_what_the_record_will_say(
@@ -75,6 +76,7 @@ class TestAgainstTheChain:
 
 
 class TestNeverRaises:
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(
         event=st.dictionaries(

@@ -34,6 +34,7 @@ class Name(enum.Enum):
 
 
 class TestFind:
+    @pytest.mark.slow
     @settings(max_examples=80, deadline=None)
     @given(
         written=st.lists(matches(), min_size=1, max_size=6),

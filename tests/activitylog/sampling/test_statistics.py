@@ -60,6 +60,7 @@ def worst(events: list[Event], make: Make, seeds: range) -> float:
 
 
 class TestUnbiased:
+    @pytest.mark.slow
     @pytest.mark.parametrize("population", ["bursty", "zipf"])
     @pytest.mark.parametrize(
         "rule",
@@ -81,6 +82,7 @@ class TestUnbiased:
         """Stopping when the budget is full, and thinning by what was kept, are biased."""
         assert worst(uniform(2_000), flawed(BUDGET), range(50)) > 2 * LIMIT
 
+    @pytest.mark.slow
     def test_one_unit_larger_than_the_budget_is_counted(self) -> None:
         """It has a stratum of its own: without that it could never be kept."""
         events = [Event(0, "page.viewed", f"s{n // 4}") for n in range(400)]
@@ -89,6 +91,7 @@ class TestUnbiased:
         assert worst(events, ruled(max_per_second=50, by="session"), range(200)) < LIMIT
         assert worst(events, naive.whole_units_until_full(50), range(200)) > 2 * LIMIT
 
+    @pytest.mark.slow
     def test_the_spread_of_a_budget_over_sessions_is_small(self) -> None:
         """Of the total, at a ninth of the events: under 6 % of it; that of a single unit would be 100 %."""
         events = uniform(36_000, 8, burst=8)
@@ -207,6 +210,7 @@ def chi_square(randomness: Callable[[str], int]) -> float:
 
 
 class TestRandomness:
+    @pytest.mark.slow
     def test_numbered_ids_are_spread_like_draws(self) -> None:
         """Neither worse nor more evenly: 170 to 330 has a probability of 99.9 % for draws."""
         hashed = Hasher(b"key", "actor")
@@ -273,6 +277,7 @@ def coverage(events: list[Event], share: float, by: str, simulations: int) -> tu
 
 
 class TestIntervals:
+    @pytest.mark.slow
     @pytest.mark.parametrize("by", ["event", "session"])
     def test_intervals_cover_the_truth(self, by: str) -> None:
         """95 of 100 times; 200 simulations tell that to four standard deviations of 1.5 points."""
@@ -287,6 +292,7 @@ class TestIntervals:
         covering, _ = coverage(uniform(3_000, 1), share, by, 2_000)
         assert abs(covering - 0.95) < 0.02
 
+    @pytest.mark.slow
     def test_intervals_over_very_unequal_units_are_not_shown(self) -> None:
         """One unit with a sixth of the events: the interval would cover far less often than it says."""
         covering, shown = coverage(zipf(2_000, 1), 0.2, "session", 100)

@@ -82,6 +82,7 @@ class TestSealer:
         sealer.seal()
         assert [(seal["activity.seal.first"], seal["activity.seal.last"]) for seal in sealed] == [(1, 3)]
 
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=20)
     @given(st.lists(st.integers(1, 3 * MAX_EVENTS), min_size=1, max_size=4))
     def test_seals_are_bounded_and_cover_everything_once(self, sizes: list[int]) -> None:

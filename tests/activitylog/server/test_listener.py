@@ -139,6 +139,7 @@ print("ended", flush=True)
 
 
 class TestProcess:
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_signal_ends_it_and_frees_the_folder(self, tmp_path: Path, number: signal.Signals):
         """A process that comes meanwhile hears who holds the store, one that comes later finds the rows."""

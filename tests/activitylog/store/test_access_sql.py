@@ -252,6 +252,7 @@ def asked(engine: ClusterEngine, name: str, question: str) -> list[list[Any]]:
     return engine.run("SELECT * FROM sources.question")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("access", [ACCESS, CLUSTERED], ids=["server", "cluster"])
 def test_without_a_definer_a_writer_is_refused(access: Access, tmp_path: Path) -> None:
     """Why views.sql is there: without it the views read what comes in with the writer's rights."""
@@ -265,6 +266,7 @@ def test_without_a_definer_a_writer_is_refused(access: Access, tmp_path: Path) -
 class TestRights:
     """Asked of the engine."""
 
+    @pytest.mark.slow
     def test_a_writer_inserts(self, store: ClusterEngine) -> None:
         """INSERT alone is enough, and every table behind it is filled."""
         assert [
@@ -361,6 +363,7 @@ class TestRights:
             assert asked(store, "ann", "SELECT * FROM activity.shown") == seen
 
 
+@pytest.mark.slow
 def test_an_alias_shows_what_it_is_made_of(tmp_path: Path) -> None:
     """Rights on an ALIAS column are enough to read it: hide a column, and hide its aliases."""
     reader = user("reader", ["GRANT SELECT(shown) ON default.t"])

@@ -85,6 +85,7 @@ class TestEmbedded:
         with pytest.raises(StoreUnavailableError, match="cannot be opened: Not a directory"):
             connect(f"chdb://{tmp_path}/file/below")
 
+    @pytest.mark.slow
     def test_new_folder(self, tmp_path: Path) -> None:
         """Folders above the store are made, too, and the engine is ready in a process of its own."""
         folder = tmp_path / "a" / "b" / "store"
@@ -102,6 +103,7 @@ class TestEmbedded:
 class TestLock:
     """One process at a time."""
 
+    @pytest.mark.slow
     def test_other_process(self, held: tuple[Path, int]) -> None:
         """The error names the process, what it runs without its secrets, and how to share the store."""
         folder, pid = held

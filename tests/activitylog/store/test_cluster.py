@@ -332,6 +332,7 @@ def _with_later_columns(statement: str) -> str:
 class TestCreated:
     """Executed with Replicated engines and a Keeper in memory."""
 
+    @pytest.mark.slow
     def test_paths(self, created: ClusterEngine) -> None:
         """A shard's replicas meet at one path; a table of records has one path and a name a server."""
         expected = [
@@ -391,6 +392,7 @@ TOTALS = """SELECT (SELECT count() FROM activity_events), (SELECT sum(RowCount) 
 class TestRunning:
     """Executed on plain engines: Distributed tables, the chain of views, tokens."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("insert", "counted"), [(LANDED, 10), (DIRECT, 0)], ids=["landing", "direct"])
     def test_a_batch_sent_again_counts_once(self, running: ClusterEngine, insert: str, counted: int) -> None:
         """By both ways in, through the Distributed table: once in events, roll-ups and counters."""
@@ -401,6 +403,7 @@ class TestRunning:
         running.run(again.replace("batch-1", "batch-2"))
         assert running.run(TOTALS) == [[180, 180, 180, 2 * counted]]
 
+    @pytest.mark.slow
     def test_pairs_have_the_same_columns(self, running: ClusterEngine) -> None:
         """Names, types, defaults and aliases are the same on both sides, and are those of the files."""
         columns = (
@@ -413,6 +416,7 @@ class TestRunning:
                 assert running.run(columns.format(definition.name)) == local
                 assert [row[:2] for row in local] == [[column.name, column.type] for column in definition.columns]
 
+    @pytest.mark.slow
     def test_a_shard_is_asked_by_its_own_table_too(self, running: ClusterEngine) -> None:
         """A batch that went straight into the local table is recognised there, and is read by the plain name."""
         local = DIRECT.replace("INTO activity_events ", "INTO activity_events_local ")
@@ -421,6 +425,7 @@ class TestRunning:
             running.run(insert.format(settings=token))
         assert running.run(TOTALS) == [[90, 90, 90, 0]]
 
+    @pytest.mark.slow
     def test_a_later_column(self, running: ClusterEngine) -> None:
         """A column that is added later is there on both sides, by the order in which the statements come."""
         for sql in (
@@ -438,6 +443,7 @@ class TestRunning:
             running.run(without_replication(statement))
         assert running.run("SELECT count() FROM activity_events") == [[1]]
 
+    @pytest.mark.slow
     def test_dropped(self, running: ClusterEngine) -> None:
         """DROP takes both tables."""
         for statement in statements("DROP TABLE IF EXISTS activity_counters", ON_MAIN):
@@ -489,6 +495,7 @@ class TestQuestions:
 class TestShards:
     """The sharding keys, evaluated by the engine."""
 
+    @pytest.mark.slow
     def test_token_goes_to_each_shard_unchanged(self, tmp_path: Path) -> None:
         """
         A batch is cut by the key, and each shard gets its piece under the batch's own token.
@@ -531,6 +538,7 @@ class TestShards:
             engine.run(insert.replace("distributed_foreground_insert = 1", "distributed_foreground_insert = 0"))
             assert engine.column("SELECT sum(data_files) FROM system.distribution_queue") == [1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("shards", [2, 3, 7, 60])
     def test_even_and_together(self, running: ClusterEngine, shards: int) -> None:
         """20,000 actors: each on one shard, and no shard off its share by more than five standard deviations."""
@@ -549,6 +557,7 @@ class TestShards:
             assert on_shards == 1
             assert abs(actors - share) < 5 * share**0.5
 
+    @pytest.mark.slow
     def test_rows_without_an_actor_are_spread(self, running: ClusterEngine) -> None:
         """By what differs: ids of events, or else their times and spans."""
         for row in (
@@ -562,6 +571,7 @@ class TestShards:
             assert len(counts) == 3
             assert all(abs(count - 3000) < 250 for count in counts)
 
+    @pytest.mark.slow
     def test_both_ways_in_agree(self, running: ClusterEngine) -> None:
         """A row with an actor comes to the same shard from the landing table and from the direct exporter."""
         attributes = [
@@ -591,6 +601,7 @@ class TestShards:
             assert not re.search(r"(?i)rand|now\(|generate|rowNumber", key)
 
 
+@pytest.mark.slow
 def test_distributed_refuses_a_row_policy(tmp_path: Path) -> None:
     """Why ``access/`` has its policies on local tables: on a Distributed one the engine refuses to read."""
     from tests.activitylog.store.cluster_engine import user
@@ -641,6 +652,7 @@ def _dated(value: Any) -> Any:
 class TestFilling:
     """Roll-ups through Distributed tables."""
 
+    @pytest.mark.slow
     def test_rows_that_a_view_missed(self, running: ClusterEngine) -> None:
         """They are inserted once, and what a killed repair has begun is finished, over all shards."""
         client: Any = _AsClient(running)
