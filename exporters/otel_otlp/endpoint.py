@@ -60,7 +60,7 @@ def http_endpoint(given: str | None) -> Endpoint:
         target=f"{parts.scheme}://{host}{path}{'?' if parts.query else ''}{parts.query}",
         secure=parts.scheme == "https",
         shown=f"{parts.scheme}://{host}{path}",
-        authorization=_authorization(parts),
+        authorization=basic_authorization(parts),
         secrets=tuple(value for _, value in parse_qsl(parts.query)),
     )
 
@@ -100,7 +100,8 @@ def _split(text: str) -> SplitResult:
     return parts
 
 
-def _authorization(parts: SplitResult) -> str:
+def basic_authorization(parts: SplitResult) -> str:
+    """The header that user and password of a URL mean, or empty."""
     if parts.username is None and parts.password is None:
         return ""
     pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"

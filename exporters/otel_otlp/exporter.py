@@ -26,7 +26,7 @@ from otel_delivery.rare_log import RareLog
 from otel_delivery.under_way import UnderWay
 from otel_delivery.waiting import Interrupt, waits
 from otel_otlp.reentrancy import REENTRANCY
-from otel_otlp.request import EncodedRequest, encode_request
+from otel_otlp.request import EncodedRequest, encode_request, import_encoder
 
 DEFAULT_MAX_REQUEST_BYTES: Final = 64 * 1024 * 1024
 
@@ -162,7 +162,13 @@ class OTLPExporter(LogRecordExporter):
     def _encoded(self, records: Sequence[ReadableLogRecord]) -> EncodedRequest | Answer:
         """The request for the records, or why there is none."""
         try:
+            import_encoder()
+        except Exception as error:  # noqa: BLE001 - half a package raises anything
+            return _not_now(error)
+        try:
             request = encode_request(records)
+        except MemoryError as error:
+            return _not_now(error)
         except Exception as error:  # noqa: BLE001 - half of them may be encodable
             return Answer("refused", TOO_LARGE, one_line(f"Not encoded: {type(error).__name__}."))
         if len(request.payload) > self._max_request_bytes:
@@ -220,6 +226,8 @@ class OTLPExporter(LogRecordExporter):
             self._losses.tell("retry", "Export failed, trying again: %s", answer.detail)
             if self._interrupt.wait(min(max(wait, answer.retry_after_seconds or 0.0), left)):
                 return replace(answer, reason="shutdown")
+            if isinstance(request, Answer):  # what was missing may be there now
+                request = self._encoded(records)
         raise AssertionError("waits() never ends")  # pragma: no cover
 
     def _count(self, answer: Answer, records: int) -> int:
@@ -245,3 +253,7 @@ class OTLPExporter(LogRecordExporter):
         self._inherited.append(self._transport)  # kept, unused: its connections are the parent's
         self._interrupt = self._interrupt.renewed()
         self._begin_process()
+
+
+def _not_now(error: Exception) -> Answer:
+    return Answer("retry", "unexpected", one_line(f"Not encoded: {type(error).__name__}."))

@@ -4,7 +4,8 @@ What a status of gRPC means for a batch. Pure: one table, with a reason in each 
 The specification has seven codes tried again and the batch dropped at all others. As with HTTP, only what speaks
 of the batch itself is refused here. ``RESOURCE_EXHAUSTED`` says two things: "not now" (a full queue, a quota; with
 ``RetryInfo`` or, from most servers, without) is tried again; "the message is too large" is refused, so that who
-sends can halve the batch. Only the text tells them apart, and some servers say it with ``OUT_OF_RANGE``.
+sends can halve the batch. Without ``RetryInfo`` only the text tells them apart, and some servers say it with
+``OUT_OF_RANGE``.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ CODES: Final[Mapping[str, Verdict]] = MappingProxyType(
 
 #: grpc (C, Go, JS), grpc-java, tonic, .NET.
 _TOO_LARGE: Final = re.compile(
-    r"larger than max|exceeds (the )?maximum|message length too large|message too large", re.IGNORECASE
+    r"larger than max|message (size )?exceeds (the )?maximum|exceeds (the )?maximum (\w+ )?message size"
+    r"|message length too large|message too large",
+    re.IGNORECASE,
 )
 #: What this side takes: one more than anybody's default, to be known again in grpc's own error.
 ANSWER_LIMIT: Final = MAX_ANSWER_BYTES + 1
@@ -69,14 +72,15 @@ def judge(code: str, message: str, trailers: Iterable[tuple[str, str | bytes]]) 
         message: what the server says about it; it is in the detail, as it came.
         trailers: of the answer; ``RetryInfo`` may be in them.
     """
-    if code in _SAYS_SIZE and _TOO_LARGE.search(message) and not _THIS_SIDE.search(message):
+    delay = _retry_delay(trailers)
+    if delay is None and code in _SAYS_SIZE and _TOO_LARGE.search(message) and not _THIS_SIDE.search(message):
         return Answer("refused", "too_large", f"{code}: the batch is too large for the server. {_told(message)}")
     verdict = CODES.get(code, CODES["UNKNOWN"])
     detail = " ".join(filter(None, (f"{code}: {verdict.why}.", verdict.hint, _told(message))))
     reason = f"grpc_{code.lower()}"
     if not verdict.retryable:
         return Answer("refused", reason, detail)
-    return Answer("retry", reason, detail, retry_after_seconds=_retry_delay(trailers))
+    return Answer("retry", reason, detail, retry_after_seconds=delay)
 
 
 def _told(message: str) -> str:

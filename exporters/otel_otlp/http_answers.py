@@ -4,6 +4,8 @@ From an answer of HTTP to what became of the batch. Pure.
 Delivered is only what an OTLP server acknowledged: a 2xx status, ``Content-Type: application/x-protobuf`` and a
 whole ``ExportLogsServiceResponse``. A login page comes with 200 as well. The one exception is 204, with which
 Grafana Loki answers against the specification: it cannot have a body, and no page or redirect comes with it.
+
+Refused is only what an OTLP server says of the batch, in protobuf, JSON or text. A page with 400 is a proxy's.
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ _SHOWN_BYTES: Final = 4096
 
 #: What servers that expect TLS answer to plain HTTP, with status 400 (Go; nginx). The batch is not at fault.
 _TLS_EXPECTED: Final = re.compile(rb"HTTP request (to an HTTPS server|was sent to HTTPS port)")
+
+#: nginx refuses certificates and headers with 400 and a page, HAProxy and others what they cannot read. With 413 a
+#: page does speak of the batch: the limit is one for the body.
+_PROXY_REFUSES: Final = (
+    "an HTML page. Something before the server refuses the request, whatever the batch. Check client certificate, "
+    "OTEL_EXPORTER_OTLP_HEADERS, and host, port and path of the endpoint."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,8 @@ def judge(answer: HTTPAnswer, records: int, *, accept_empty: bool = False) -> An
     told = _told(answer)
     if answer.status == 400 and _TLS_EXPECTED.search(answer.body):
         return Answer("retry", "tls", f"HTTP 400: the server expects TLS. Set the endpoint to https://. {told}")
+    if not verdict.retryable and answer.status != _TOO_LARGE and _is_page(answer):
+        return Answer("retry", "not_otlp", f"HTTP {answer.status}, but no OTLP server's answer: {_PROXY_REFUSES}")
     detail = " ".join(filter(None, (f"HTTP {answer.status}: {verdict.why}.", verdict.hint, _place(answer), told)))
     if not verdict.retryable:
         reason = "too_large" if answer.status == _TOO_LARGE else f"http_{answer.status}"
@@ -102,6 +113,10 @@ def _content_type(answer: HTTPAnswer) -> str:
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def _is_page(answer: HTTPAnswer) -> bool:
+    return "html" in _content_type(answer)
+
+
 def _unpacked(answer: HTTPAnswer) -> tuple[bytes, str]:
     """The body, and what is wrong with it; never more than the largest answer, whatever a few bytes unfold to."""
     encoding = answer.headers.get("content-encoding", "").strip().lower()
@@ -138,7 +153,7 @@ def _told(answer: HTTPAnswer) -> str:
     if not body:
         return ""
     kind = _content_type(answer)
-    if "html" in kind:
+    if _is_page(answer):
         return "(An HTML page.)"
     text = _status_message(body) if kind in _PROTOBUF else body[:_SHOWN_BYTES].decode(errors="replace")
     return f"The server says: {text}" if text.strip() else ""

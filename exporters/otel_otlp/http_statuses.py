@@ -43,7 +43,7 @@ _PATH: Final = "Check host, port and path of the endpoint; OTLP's path is /v1/lo
 
 STATUSES: Final[Mapping[int, Verdict]] = MappingProxyType(
     {
-        # The batch is at fault: the same one is refused again.
+        # The batch is at fault: the same one is refused again. (With 400 and 422 a page is a proxy's.)
         400: _never("the server cannot read the batch"),
         413: _never("the batch is too large for the server"),
         422: _never("the server cannot take what the batch says"),

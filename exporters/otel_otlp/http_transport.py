@@ -11,7 +11,6 @@ import gzip
 import http.client
 import ssl
 import threading
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -23,6 +22,7 @@ from otel_otlp.endpoint import Endpoint
 from otel_otlp.exceptions import NoAnswerError
 from otel_otlp.first_use import import_modules
 from otel_otlp.http_answers import HTTPAnswer, judge
+from otel_otlp.proxy import Proxy, environment_proxy
 from otel_otlp.reentrancy import REENTRANCY
 from otel_otlp.secrets import Secrets
 from otel_otlp.tls_files import TLSFiles
@@ -103,7 +103,10 @@ class HTTPTransport:
         with self._opening:
             manager = self._manager
             if manager is None:
-                manager = self._manager = _pool_manager(self._endpoint, self._tls)
+                proxy = environment_proxy(self._endpoint)
+                if proxy:
+                    self._secrets.add(proxy.authorization)
+                manager = self._manager = _pool_manager(self._endpoint, self._tls, proxy)
             return manager
 
 
@@ -135,8 +138,8 @@ def _read(response: BaseHTTPResponse) -> tuple[bytes, str]:
     return content, fault
 
 
-def _pool_manager(endpoint: Endpoint, tls: TLSFiles) -> PoolManager:
-    """urllib3's connection pools, with sockets under the thread's deadline, through the environment's proxy."""
+def _pool_manager(endpoint: Endpoint, tls: TLSFiles, proxy: Proxy | None) -> PoolManager:
+    """urllib3's connection pools, with sockets under the thread's deadline."""
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -155,27 +158,14 @@ def _pool_manager(endpoint: Endpoint, tls: TLSFiles) -> PoolManager:
         ConnectionCls = SecureConnection
 
     context = _ssl_context(tls) if endpoint.secure else None
-    proxy = _proxy(endpoint)
     if proxy:
-        parsed = urllib3.util.parse_url(proxy)
-        credentials = urllib3.make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
-        manager: PoolManager = urllib3.ProxyManager(proxy, proxy_headers=credentials, ssl_context=context)
+        credentials = {"proxy-authorization": proxy.authorization} if proxy.authorization else None
+        manager: PoolManager = urllib3.ProxyManager(proxy.url, proxy_headers=credentials, ssl_context=context)
     else:
         manager = urllib3.PoolManager(ssl_context=context)
     manager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
     REENTRANCY.quiet_drivers()
     return manager
-
-
-def _proxy(endpoint: Endpoint) -> str:
-    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY say about the endpoint."""
-    scheme, _, rest = endpoint.shown.partition("://")
-    host = rest.partition("/")[0]
-    if urllib.request.proxy_bypass(host):
-        return ""
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all") or ""
-    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
 
 
 def _ssl_context(tls: TLSFiles) -> ssl.SSLContext:

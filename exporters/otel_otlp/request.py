@@ -35,14 +35,24 @@ class EncodedRequest:
     rejected: Mapping[int, str]
 
 
+def import_encoder() -> None:
+    """
+    Import OpenTelemetry's encoder, before records are encoded.
+
+    Raises:
+        Exception: no free file descriptor, half a package in an upgrade. No record is at fault.
+    """
+    import_modules(_ENCODER)
+
+
 def encode_request(records: Sequence[ReadableLogRecord]) -> EncodedRequest:
     """
     Encode a batch, without the records that cannot be.
 
     Raises:
-        Exception: records that can be encoded one by one cannot be encoded together (2 GiB, or no memory).
+        MemoryError: not now; no record is at fault.
+        Exception: records that can be encoded one by one cannot be encoded together (2 GiB).
     """
-    import_modules(_ENCODER)
     try:
         return EncodedRequest(_serialized(records), len(records), {})
     except Exception:  # noqa: BLE001 - whatever is wrong, it is found record by record
@@ -62,6 +72,8 @@ def _why_not(record: ReadableLogRecord) -> str:
     """Why a record cannot be encoded, without its values; empty when it can."""
     try:
         _serialized([record])
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - values are anybody's objects, and raise anything
         return f"cannot be encoded: {_told(error)}"
     return ""

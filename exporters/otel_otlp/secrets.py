@@ -22,11 +22,16 @@ class Secrets:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        found = {part for value in values for part in _parts(value) if len(part) >= _SHORTEST}
-        self._longest_first = sorted(found, key=len, reverse=True)
+        self._longest_first: list[str] = []
+        self.add(*values)
 
     def __repr__(self) -> str:
         return "Secrets()"
+
+    def add(self, *values: str) -> None:
+        """Hide these, too, from now on."""
+        found = {part for value in values for part in _parts(value) if len(part) >= _SHORTEST}
+        self._longest_first = sorted(found.union(self._longest_first), key=len, reverse=True)
 
     def line(self, text: str) -> str:
         """The text as one printable line without the secrets. They go first: a cut would leave half of one."""

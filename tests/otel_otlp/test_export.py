@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sys
 import threading
 import time
 
 import pytest
+from google.protobuf.message import EncodeError
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import (
     BatchLogRecordProcessor,
@@ -16,7 +19,7 @@ from opentelemetry.sdk._logs.export import (
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_delivery import Answer
-from otel_otlp import OTLPExporter
+from otel_otlp import OTLPExporter, request
 from tests.otel_clickhouse.records import record
 from tests.otel_otlp.fault_server import (
     GATED,
@@ -205,6 +208,86 @@ class TestEnds:
         assert exporter.force_flush(10) is False
         assert exporter.force_flush(10_000) is True
         thread.join(10)
+
+
+class Short(list[int]):
+    """A value at which the process is short of something the first two times: in the batch, and by itself."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__([1])
+        self._errors = [error, error]
+
+    def __iter__(self):
+        if self._errors:
+            raise self._errors.pop()
+        return super().__iter__()
+
+
+SHORT_OF = [MemoryError(), OSError(errno.EMFILE, "Too many open files"), ImportError("half a package")]
+
+
+class TestWhatIsNoRecordsFault:
+    """It passes: no record is refused for it, and the same batch is encoded again."""
+
+    def test_while_a_record_is_encoded(self):
+        """In one attempt, and in an export."""
+        error = MemoryError()
+        exporter, transport = scripted()
+        short = record(body=Short(error))
+        first, second = (deliver(exporter, [*batch(2), short]) for _ in range(2))
+        assert (first.status, first.reason) == ("retry", "unexpected")
+        assert first.detail == f"Not encoded: {type(error).__name__}."
+        assert (second.status, dict(second.rejected), len(transport.payloads)) == ("delivered", {}, 1)
+        assert exporter.export([*batch(2), record(body=Short(error))]) is SUCCESS
+        assert exporter.dropped() == {}
+
+    def test_a_value_that_fails_is_its_records_own(self):
+        """As a lazy one does that reads a file: it costs no other record its delivery."""
+        exporter, _ = scripted()
+        answer = deliver(exporter, [*batch(2), record(body=Short(OSError(errno.EMFILE, "Too many open files")))])
+        assert (answer.status, list(answer.rejected)) == ("delivered", [2])
+
+    @pytest.mark.parametrize(
+        "error", [*SHORT_OF, TypeError(), ValueError()], ids=lambda error: type(error).__name__
+    )
+    def test_while_the_encoder_is_imported(self, error, monkeypatch):
+        """Half a package raises anything."""
+        errors = [error, error]
+
+        def import_modules(*names: str) -> None:
+            if errors:
+                raise errors.pop()
+
+        monkeypatch.setattr("otel_otlp.request.import_modules", import_modules)
+        exporter, transport = scripted()
+        answer = deliver(exporter, batch())
+        assert (answer.status, answer.reason, transport.payloads) == ("retry", "unexpected", [])
+        assert exporter.export(batch()) is SUCCESS
+        assert (exporter.dropped(), len(transport.payloads)) == ({}, 1)
+
+    def test_a_package_that_is_not_there(self, monkeypatch):
+        """The batch waits until it is."""
+        exporter, _ = scripted()
+        with monkeypatch.context() as upgrade:
+            upgrade.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.common._log_encoder", None)
+            assert deliver(exporter, batch()).status == "retry"
+        assert deliver(exporter, batch()).status == "delivered"
+
+    def test_what_cannot_be_one_request(self, monkeypatch):
+        """More than 2 GiB: records that are encoded one by one are still halved."""
+        serialized = request._serialized
+
+        def of_two(records):
+            if len(records) > 2:
+                raise EncodeError("exceeds maximum protobuf size of 2GB")
+            return serialized(records)
+
+        monkeypatch.setattr(request, "_serialized", of_two)
+        exporter, transport = scripted()
+        answer = deliver(exporter, batch(4))
+        assert (answer.status, answer.reason) == ("refused", "too_large")
+        assert exporter.export(batch(4)) is SUCCESS
+        assert len(transport.payloads) == 2
 
 
 class TestNeverRaises:

@@ -21,7 +21,9 @@ TOO_LARGE = [
     "grpc: received message larger than max (5242880 vs. 4194304)",
     "gRPC message exceeds maximum size 4194304: 5242880",
     "Received message exceeds the maximum configured message size.",
+    "The request exceeds the maximum message size",
 ]
+QUOTAS = ["request rate exceeds maximum of 100/s, retry later", "queue size exceeds maximum of 1000"]
 
 FAULTS = [
     ("success", OK, "delivered", ""),
@@ -31,6 +33,9 @@ FAULTS = [
     *[(text, Call("RESOURCE_EXHAUSTED", text), "refused", "too_large") for text in TOO_LARGE],
     ("tonic's", Call("OUT_OF_RANGE", "Error, message length too large: found 5242880 bytes"),
      "refused", "too_large"),
+    *[(text, Call("RESOURCE_EXHAUSTED", text), "retry", "grpc_resource_exhausted") for text in QUOTAS],
+    ("a size, and a wish", Call("RESOURCE_EXHAUSTED", TOO_LARGE[0], retry_info=5.0),
+     "retry", "grpc_resource_exhausted"),
     ("a full queue", Call("RESOURCE_EXHAUSTED", "sending queue is full"), "retry", "grpc_resource_exhausted"),
     *[(code, Call(code, "no"), "retry", f"grpc_{code.lower()}") for code in RETRIED],
     ("stored, then an error", Call("UNAVAILABLE", "no", stores=True), "retry", "grpc_unavailable"),

@@ -80,9 +80,10 @@ class TestJudge:
 
     @given(st.sampled_from([200, 201, 302, 400, 503]), _headers, _bodies)
     def test_a_body_that_is_not_whole(self, status, headers, body):
-        """It acknowledges nothing, whatever came of it; a refusal stays one."""
+        """It acknowledges nothing, whatever came of it; a refusal stays one, but for a proxy's page."""
         found = judge(HTTPAnswer(status, headers, body, "not whole"), 3)
-        assert found.status == ("refused" if status == 400 else "retry")
+        refuses = status == 400 and headers.get("content-type") != "text/html"
+        assert found.status == ("refused" if refuses else "retry")
 
     @pytest.mark.parametrize(
         ("answer", "detail"),
@@ -90,6 +91,12 @@ class TestJudge:
             (
                 HTTPAnswer(400, FRAMED, Status(code=3, message="no body").SerializeToString()),
                 "HTTP 400: the server cannot read the batch. The server says: no body",
+            ),
+            (
+                HTTPAnswer(400, {"content-type": "text/html"}, b"<h1>"),
+                "HTTP 400, but no OTLP server's answer: an HTML page. Something before the server refuses the "
+                "request, whatever the batch. Check client certificate, OTEL_EXPORTER_OTLP_HEADERS, and host, "
+                "port and path of the endpoint.",
             ),
             (
                 HTTPAnswer(503, {"content-type": "text/html"}, b"<h1>"),

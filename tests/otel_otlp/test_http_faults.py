@@ -28,6 +28,8 @@ from tests.otel_otlp.records import batch, deliver, deliver_and_repeat
 
 BOMB = gzip.compress(b"\0" * 50_000_000)
 LOGIN = answer(200, b"<html>Please log in</html>", kind="text/html; charset=utf-8")
+#: What nginx answers to an expired client certificate.
+NGINX = b"<html><head><title>400 The SSL certificate error</title></head></html>"
 #: The beginning of a good answer.
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
 
@@ -60,6 +62,10 @@ FAULTS = [
     *[(f"{status}", answer(status, b"no"), "refused", f"http_{status}") for status in (400, 422)],
     ("400 cut off", Step(b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\nno", after="close"),
      "refused", "http_400"),
+    *[(f"{status} with a page", answer(status, NGINX, kind=kind), "retry", "not_otlp")
+      for status in (400, 422) for kind in ("text/html", "Text/HTML; charset=utf-8", "application/xhtml+xml")],
+    ("TLS expected by nginx",
+     answer(400, b"<html>The plain HTTP request was sent to HTTPS port", kind="text/html"), "retry", "tls"),
     ("TLS expected", answer(400, b"Client sent an HTTP request to an HTTPS server."), "retry", "tls"),
     ("413", answer(413, b"<html>", kind="text/html"), "refused", "too_large"),
     *[(f"{status}", answer(status, b"no"), "retry", f"http_{status}")

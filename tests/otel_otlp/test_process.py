@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import os
 import subprocess
@@ -150,6 +151,20 @@ class TestProxy:
         assert proxy.requests[0].headers["proxy-authorization"] == "Basic bWU6dDBwc2VjcmV0"
         monkeypatch.setenv("no_proxy", "collector.invalid")
         assert deliver(http_exporter("http://collector.invalid/v1/logs"), batch()).reason == "unavailable"
+
+    @pytest.mark.parametrize(
+        ("user_and_password", "pair"),
+        [("me:p%40ss%2F%3A%23", "me:p@ss/:#"), ("m%C3%A9:p+%25", "mé:p+%"), ("me", "me:")],
+    )
+    def test_its_user_and_password_are_percent_encoded(
+        self, serve, http_exporter, monkeypatch, user_and_password, pair
+    ):
+        """As in the URL of the endpoint; the proxy gets them as they are."""
+        proxy = serve()
+        monkeypatch.setenv("HTTP_PROXY", f"{user_and_password}@127.0.0.1:{proxy.port}")
+        assert deliver(http_exporter("http://collector.invalid/v1/logs"), batch()).status == "delivered"
+        sent = proxy.requests[0].headers["proxy-authorization"]
+        assert base64.b64decode(sent.removeprefix("Basic ")).decode() == pair
 
     def test_a_netrc_file(self, serve, http_exporter, monkeypatch, tmp_path):
         """Credentials of another program do not go before ours."""

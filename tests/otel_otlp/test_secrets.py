@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from tests.otel_otlp.fault_server import answer
+from tests.otel_otlp.fault_server import Step, answer
 from tests.otel_otlp.grpc_server import Call
 from tests.otel_otlp.records import batch, deliver
 
@@ -49,6 +49,52 @@ def test_user_and_password_of_the_url(serve, http_exporter, printed):
     assert server.requests[0].headers["authorization"] == "Basic bWU6dDBwc2VjcmV0LWNhbmFyeQ=="
     assert detail.endswith("The server says: *** *** ***")
     assert CANARY not in printed() + repr(exporter)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_user_and_password_of_the_proxy(serve, http_exporter, printed, monkeypatch, scheme):
+    """It repeats what it was sent: in a page, and where it refuses a tunnel."""
+    header = "Basic bWU6dDBwc2VjcmV0LWNhbmFyeUA="
+    said = f"{header} me:{CANARY}@ {CANARY}@"
+    refusal = f"HTTP/1.1 407 {said}\r\nContent-Length: {len(said)}\r\n\r\n{said}".encode()
+    proxy = serve(*[Step(refusal, after="close")] * 5)
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://me:{CANARY}%40@127.0.0.1:{proxy.port}")
+    exporter = http_exporter(f"{scheme}://collector.invalid/v1/logs", retry_deadline_seconds=0.1)
+    detail = deliver(exporter, batch()).detail
+    exporter.export(batch())
+    assert proxy.requests[0].headers["proxy-authorization"] == header
+    assert detail.endswith("*** *** ***")
+    assert "407" in detail
+    shown = detail + repr(exporter) + printed()
+    assert CANARY not in shown
+    assert header.removeprefix("Basic ") not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *[f"http://me:{CANARY}{end}x@127.0.0.1:1" for end in "/?#["],
+        *[f"http://me:7{end}{CANARY}@127.0.0.1:1" for end in "/?#"],
+        f"me:{CANARY}/x@127.0.0.1:1",
+        f"http:/me:{CANARY}@127.0.0.1:1",
+        f"http://me:{CANARY}@127.0.0.1:port",
+        f"http://me:{CANARY}\u2100@127.0.0.1:1",
+        f"http://me:{CANARY}@:1",
+        f"socks5://me:{CANARY}@127.0.0.1:1",
+    ],
+)
+def test_a_proxy_that_cannot_be_used(http_exporter, printed, monkeypatch, url):
+    """No part of its URL is told: urllib3 takes the password for a port, and quotes it."""
+    monkeypatch.setenv("HTTP_PROXY", url)
+    exporter = http_exporter("http://collector.invalid/v1/logs", retry_deadline_seconds=0.1)
+    answer = deliver(exporter, batch())
+    exporter.export(batch())
+    assert (answer.status, answer.reason) == ("retry", "unavailable")
+    assert answer.detail == (
+        "http://collector.invalid/v1/logs: The environment's proxy cannot be used. Accepted: http://host:port, "
+        "http://user:password@host:port with both percent-encoded."
+    )
+    assert CANARY not in repr(exporter) + printed()
 
 
 def test_when_nobody_answers(http_exporter, grpc_exporter, printed):
