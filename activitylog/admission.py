@@ -23,7 +23,7 @@ from structlog.typing import EventDict
 
 from activitylog.counter_records import CounterRecords
 from activitylog.counter_records import Outlet as CountsOutlet
-from activitylog.counters import MAX_WAITING, Counters, count_of
+from activitylog.counters import Counters, count_of
 from activitylog.event import EVENT_NAME_PATTERN, MAX_EVENT_NAME_LENGTH
 from activitylog.rollup import RollUp
 from activitylog.rules import Rule, RulesFile, compile_rules
@@ -180,6 +180,7 @@ class Admission:
         self._replacing = threading.Lock()
         self._watch: RulesWatch | None = None
         self._ticker = Ticker(self.tick)
+        self._closed = False
         self._droppers: dict[str, str] = {}
         self._sampler = self._new_sampler(rules, None)
         self._decide = self._sampler.decide
@@ -252,8 +253,8 @@ class Admission:
             return Admitted(self, (now_ns, tenant, name, outcome, rule), cast(Verdict, verdict), ticket)
         count = count_of(event_dict) if "objects" in event_dict or "count" in event_dict else 1
         self._count((now_ns, tenant, name, outcome, rule, reason, count))
-        if len(self._waiting) > MAX_WAITING:
-            self.counters.sum_up()
+        if len(self._waiting) > self.counters.most_waiting:
+            self.counters.when_full()
         return None
 
     def _dropper(self, name: Any) -> str:
@@ -279,6 +280,8 @@ class Admission:
         """Have an event become part of a roll-up."""
         self._rolled_up.increment()
         self._rollup.add(rule, method_name, event_dict, _Folded(trace, list(held)))
+        if self._closed:
+            self._rollup.cut()
 
     def _stored_name(self, name: Any) -> str:
         """The event's name as the chain gives it."""
@@ -347,12 +350,15 @@ class Admission:
         return [self._sampler, *(sampler for _, sampler in list(self._retired))]
 
     def close(self) -> None:
-        """Send all that waits, now; events that still come are decided without waiting."""
+        """Send all that waits, now; events that still come are decided, and counted, without waiting."""
+        self._closed = True
         self._ticker.stop()
         for sampler in self._samplers():
             sampler.cut()
         self._rollup.cut()
         self._report_counts(_REPORT_SECONDS)
+        if self._records is not None:
+            self.counters.most_waiting, self.counters.when_full = 0, self._records.report
 
     def dropped(self) -> dict[str, int]:
         """Events that the rules did not keep, by reason."""

@@ -40,15 +40,22 @@ def build_pipeline(
         )
     builders = [(url, exporter_builder(url, settings)) for url in settings.url]
     metrics = process_metrics() if settings.metrics else None
-    destinations = [_destination(url, build, settings, metrics) for url, build in builders]
-    return Pipeline(
-        settings,
-        processors=processors,
-        logger_provider=logger_provider,
-        destinations=destinations,
-        version=version,
-        metrics=metrics,
-    )
+    destinations: list[Destination] = []
+    try:
+        for url, build in builders:
+            destinations.append(_destination(url, build, settings, metrics))
+        return Pipeline(
+            settings,
+            processors=processors,
+            logger_provider=logger_provider,
+            destinations=destinations,
+            version=version,
+            metrics=metrics,
+        )
+    except BaseException:
+        for destination in destinations:  # their threads would go on, and take over what others left
+            destination.shutdown_within(0)
+        raise
 
 
 def _destination(

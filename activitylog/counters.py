@@ -55,9 +55,11 @@ class Counters:
     """The counts of one process."""
 
     def __init__(self) -> None:
-        #: What was added and is not summed up yet. Append to it on the way of an event; beyond MAX_WAITING call
-        #: :meth:`sum_up`.
+        #: What was added and is not summed up yet. Append to it on the way of an event; beyond ``most_waiting``
+        #: call ``when_full``. At the end of the process, when nothing ticks any more, both are others.
         self.waiting: deque[Addition] = deque()
+        self.most_waiting = MAX_WAITING
+        self.when_full: Callable[[], None] = self.sum_up
         self._cells: Counter[Cell] = Counter()
         self._put_aside: list[dict[Cell, int]] = []
         self._reasons: Counter[str] = Counter()
@@ -68,8 +70,8 @@ class Counters:
     def add(self, addition: Addition) -> None:
         """Count one event."""
         self.waiting.append(addition)
-        if len(self.waiting) > MAX_WAITING:
-            self.sum_up()
+        if len(self.waiting) > self.most_waiting:
+            self.when_full()
 
     def sum_up(self) -> None:
         """Make room, unless another thread is about it."""

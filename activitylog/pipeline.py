@@ -136,6 +136,8 @@ class Pipeline:
         )
         if file is not None:
             admission.watch(file, settings.rules_reload_seconds)
+        if self._shut_down:
+            admission.close()
         return admission
 
     def submit(self, method_name: str, event: Any, values: dict[str, Any]) -> bool:

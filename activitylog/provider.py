@@ -131,6 +131,7 @@ class AccountedExporter(LogRecordExporter):
 
     def reset(self) -> None:
         """Begin to count anew: in a forked child."""
+        _exporting.clear()  # the parent's threads; the child's may get their numbers
         self.taken = 0
         self.delivered = 0
         self.lost: dict[str, int] = {}

@@ -275,7 +275,8 @@ def _drain(url: DestinationURL, settings: Settings, seconds: float, *, letters: 
         print_json({"url": str(url), **plain(found), "dropped": dict(found.dropped)})
     else:
         _print_drained(url, found)
-    return PARTLY if found.left or found.left_letters else 0
+    undelivered = found.left or found.left_letters or found.refused_again or found.dropped
+    return PARTLY if undelivered else 0
 
 
 def _print_drained(url: DestinationURL, found: Drained) -> None:

@@ -280,6 +280,20 @@ class TestTick:
         admission.tick()
         assert [event["activity.count"] for event in outlet.sent] == [3]
 
+    def test_behind_the_end_nothing_waits(self, made: tuple[Admission, Outlet, list[int]]) -> None:
+        """Nobody ticks any more: what would be folded is sent, and what is counted is reported, at once."""
+        admission, outlet, now = made
+        admission.close()
+        for number in (1, 2):
+            event: dict[str, Any] = {"event": "fold.it"}
+            admitted = admission.admit("info", event)
+            assert admitted is not None
+            assert admitted.hold("info", {**event, "timestamp": now[0]}, None)
+            assert (len(outlet.sent), admission.held()) == (number, 0)
+        admission.admit("info", {"event": "a.b"})
+        assert outlet.reported[("a.b", "a.*", "drop")] == 1
+        assert sum(count for (name, _, _), count in outlet.reported.items() if name == "fold.it") == 2
+
 
 class TestFiltered:
     def test_counts_what_an_application_drops_after_the_decision(self) -> None:

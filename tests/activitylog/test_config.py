@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 import activitylog
 from activitylog import config
 from activitylog.exceptions import ConfigurationError, StoreLockedError
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +108,16 @@ class TestConfigure:
         with pytest.raises(ConfigurationError):
             activitylog.configure("nonsense://")
         assert activitylog.emit("a.b")
+
+    def test_a_wrong_call_leaves_no_threads(self, tmp_path: Path) -> None:
+        """They would go on, and take over what dead processes left."""
+        (tmp_path / "rules.toml").write_text("[[rules]]\nmatch = 7\n")
+        before = threading.active_count()
+        with pytest.raises(ConfigurationError):
+            activitylog.configure(
+                f"clickhouse://127.0.0.1:1/{tmp_path.name}", rules_file=str(tmp_path / "rules.toml")
+            )
+        wait_until(lambda: threading.active_count() <= before)
 
     def test_after_shutdown(self) -> None:
         """Events are counted after shutdown; configure begins anew."""
@@ -228,6 +240,33 @@ class TestEmbeddedStore:
 
 
 class TestFork:
+    def test_a_fork_in_the_midst_of_an_export_refuses_nothing(self) -> None:
+        """Threads of the child may have the numbers of the parent's exporting ones."""
+        result = python("""
+            import os, threading
+            from activitylog.pipeline import Pipeline
+            from activitylog.provider import BoundedProcessor
+            from activitylog.settings import Settings
+            from tests.exporters_for_tests import GatedExporter
+            settings, exporter = Settings(schedule_delay_millis=10), GatedExporter()
+            destination = BoundedProcessor(lambda: exporter, "test:", settings)
+            pipeline = Pipeline(settings, destinations=[destination])
+            pipeline.submit("info", "a.b", {})
+            assert exporter.arrived.wait(30)
+            def emit():
+                for _ in range(100):
+                    pipeline.submit("info", "a.b", {})
+            if (child := os.fork()) == 0:
+                threads = [threading.Thread(target=emit) for _ in range(8)]
+                for thread in threads: thread.start()
+                for thread in threads: thread.join()
+                os._exit(0 if destination.stats().dropped == {} else 1)
+            exporter.gate.set()
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            pipeline.shutdown(10)
+        """)
+        assert result.returncode == 0, result.stderr
+
     def test_a_child_goes_on_with_a_producer_of_its_own(self) -> None:
         """Numbers begin at 1 again, the parent's queued events stay the parent's, nothing is counted twice."""
         result = python("""

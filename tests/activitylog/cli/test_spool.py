@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from activitylog.cli.app import application
 from activitylog.cli.errors import run
 from activitylog.url import parse
+from tests.otel_otlp.fault_server import FaultServer, answer
 from tests.otel_spool.spools import Backend, Process, left_by_a_process
 from tests.otel_spool.test_status import contents
 
@@ -193,6 +195,23 @@ class TestDrain:
         assert err.startswith("hint: ")
         found = json.loads(typed("drain", "--url", url, "--timeout", "0.5", "--json")[1])
         assert (found["url"], found["delivered"], found["left"]) == (url, 0, 2)
+
+    def test_what_is_refused_is_not_done(self, typed: Typed, tmp_path: Path) -> None:
+        """Letters that are refused once more, and events that are refused now: exit code 3."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        with closing(FaultServer([answer(400, b"no", kind="text/plain")] * 20)) as server:
+            url = f"otlp+http://127.0.0.1:{server.port}"
+            folder = spool_folder(parse(url), load_settings())
+            refused(folder)
+            assert typed("drain", "--dead-letters", "--url", url)[:2] == (
+                3,
+                f"{url}: 0 delivered, 1 refused again, 0 left\n",
+            )
+            left_by_a_process(folder, "a")
+            code, out, _ = typed("drain", "--url", url)
+            assert (code, out.startswith(f"{url}: 0 delivered, 1 given up (")) == (3, True)
 
 
 _EMIT_AND_DIE = """
