@@ -111,6 +111,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("activity.redacted", "what was taken out as a secret, as key:reason"),
 )
 
+#: Marks in a stored ``BodyTemplate`` and the column whose text each stands for, in the order of replacement. A
+#: message that has such a character itself is stored with U+001A in its place.
+BODY_MARKS: Final[Mapping[str, str]] = MappingProxyType({"\x01": "ActorId", "\x02": "ObjectId"})
+
 #: Name of the records by which a process reports what it counted before sampling; they are no activity, and go to
 #: a table of their own.
 COUNTER_EVENT_NAME: Final = "activity.counted"

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from activitylog.event import FIELDS
+from activitylog.event import BODY_MARKS, FIELDS
 
 LEAF_BYTES: Final = 16
-#: The leaf of a number that is no event: a count, which is in another table.
+#: The leaf of a number that is no event: a count, which is in another table, or one that no event ever had.
 NOTHING: Final = bytes(LEAF_BYTES)
 #: What comes before the first seal.
 GENESIS: Final = bytes(32)
@@ -22,6 +22,8 @@ def _default_text(default: object) -> str:
 
 #: Texts that a typed column gives back also where there was no such attribute.
 _DEFAULTS: Final = {field.attribute: _default_text(field.default) for field in FIELDS if field.column is not None}
+#: What the store has in a body in place of its own marks.
+_AS_STORED: Final = dict.fromkeys(map(ord, BODY_MARKS), "\x1a")
 
 
 def leaf_of(
@@ -43,6 +45,7 @@ def leaf_of(
         absent.
     """
     kept = sorted((key, text) for key, text in attributes.items() if text and _DEFAULTS.get(key) != text)
+    body = body.translate(_AS_STORED)
     text = json.dumps([name, timestamp_ns, severity_number, body, trace_id, span_id, kept], separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).digest()[:LEAF_BYTES]
 

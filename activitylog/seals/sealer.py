@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,10 @@ from activitylog.ticker import Ticker
 SEAL_EVENT_NAME: Final = "activity.sealed"
 #: Events that one seal covers at the most.
 MAX_EVENTS: Final = 1_000
+#: How long later events wait for a number that was drawn: a signal handler's exception may have ended its emit.
+PATIENCE_SECONDS: Final = 10.0
+#: And how many of them wait.
+MAX_WAITING: Final = 50 * MAX_EVENTS
 
 
 class SealedRecord(Protocol):
@@ -36,14 +41,24 @@ class Sealer:
     Args:
         producer: its name.
         emit: emits a seal, given its attributes; the seal's own record comes back to :meth:`note`.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, producer: str, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        producer: str,
+        emit: Callable[[dict[str, Any]], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._producer = producer
         self._emit = emit
+        self._clock = clock
+        self._gap_since: float | None = None
         #: Numbers and records that are not sealed yet; appending is atomic, for any thread and signal handler.
         self._noted: deque[tuple[int, SealedRecord]] = deque()
-        self._waiting: dict[int, SealedRecord] = {}
+        #: None for a number that no record has.
+        self._waiting: dict[int, SealedRecord | None] = {}
         self._next = 1
         self._previous = GENESIS
         self._sealing = threading.Lock()
@@ -61,7 +76,11 @@ class Sealer:
         self.seal()
 
     def seal(self) -> None:
-        """Seal all events whose predecessors are known; a seal of a seal alone is not worth one."""
+        """
+        Seal all events whose predecessors are known; a seal of a seal alone is not worth one.
+
+        A number that does not come is sealed as none, in the end: nothing can be put in its place later.
+        """
         if not self._sealing.acquire(blocking=False):
             return
         try:
@@ -70,16 +89,29 @@ class Sealer:
         finally:
             self._sealing.release()
 
-    def _take(self) -> list[SealedRecord]:
+    def _take(self) -> list[SealedRecord | None]:
         while self._noted:
             number, record = self._noted.popleft()
-            self._waiting[number] = record
-        found: list[SealedRecord] = []
-        while len(found) < MAX_EVENTS and (record_ := self._waiting.get(self._next + len(found))) is not None:
-            found.append(record_)
+            if number >= self._next:
+                self._waiting[number] = record
+        self._give_up_gap()
+        found: list[SealedRecord | None] = []
+        while len(found) < MAX_EVENTS and (number := self._next + len(found)) in self._waiting:
+            found.append(self._waiting[number])
         return found
 
-    def _seal(self, records: list[SealedRecord]) -> dict[str, Any]:
+    def _give_up_gap(self) -> None:
+        """Wait no longer for the next number, if later ones have waited for it for too long."""
+        if not self._waiting or self._next in self._waiting:
+            self._gap_since = None
+            return
+        now = self._clock()
+        since = self._gap_since = now if self._gap_since is None else self._gap_since
+        if now - since >= PATIENCE_SECONDS or len(self._waiting) > MAX_WAITING:
+            self._waiting.update(dict.fromkeys(range(self._next, min(self._waiting))))
+            self._gap_since = None
+
+    def _seal(self, records: list[SealedRecord | None]) -> dict[str, Any]:
         first, last = self._next, self._next + len(records) - 1
         leaves = b"".join(map(_leaf, records))
         chain = chain_of(self._previous, self._producer, first, last, leaves)
@@ -96,14 +128,14 @@ class Sealer:
         return attributes
 
 
-def _only_seals(records: list[SealedRecord]) -> bool:
-    return all(record.event_name in (SEAL_EVENT_NAME, COUNTER_EVENT_NAME) for record in records)
+def _only_seals(records: list[SealedRecord | None]) -> bool:
+    return all(record is None or record.event_name in (SEAL_EVENT_NAME, COUNTER_EVENT_NAME) for record in records)
 
 
-def _leaf(record: SealedRecord) -> bytes:
+def _leaf(record: SealedRecord | None) -> bytes:
     from otel_clickhouse.anyvalue import as_text  # how ClickHouse has values: one meaning, in one place
 
-    if record.event_name == COUNTER_EVENT_NAME:
+    if record is None or record.event_name == COUNTER_EVENT_NAME:
         return NOTHING
     return leaf_of(
         name=record.event_name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from activitylog.event import FIELDS, Field
+from activitylog.event import BODY_MARKS, FIELDS, Field
 
 #: The typed table.
 EVENTS_TABLE: Final = "activity_events"
@@ -19,9 +19,6 @@ INGEST_TABLE: Final = "activity_events_ingest"
 COUNTERS_TABLE: Final = "activity_counters"
 #: The view that takes the exact counters out of :data:`INGEST_TABLE`.
 COUNTERS_VIEW: Final = "activity_counters_mv"
-
-#: Marks in ``BodyTemplate`` and the column whose text each stands for, in the order of replacement.
-BODY_MARKS: Final = {"\x01": "ActorId", "\x02": "ObjectId"}
 
 
 def column_mapping() -> dict[str, Any]:
