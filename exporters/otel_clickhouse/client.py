@@ -9,6 +9,8 @@ One way to a ClickHouse server and to the embedded engine: clickhouse-connect, b
   for it. Our settings carry a deduplication token, so the second one changes nothing; apart from that,
   :mod:`otel_clickhouse.retry` alone decides.
 * The driver takes every status from 200 on for success, whoever answers: see :mod:`otel_clickhouse.http_answers`.
+* The driver asks once which settings the server knows. When one is refused, the next statement connects anew: the
+  server may be of another release by now, or the profile another one.
 * Every error of the driver leaves here as PermanentError or RetryableError, without credentials.
 """
 
@@ -16,11 +18,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_clickhouse import embedded
 from otel_clickhouse.dsn import DSN, parse_dsn
 from otel_clickhouse.encoder import Columns
+from otel_clickhouse.exceptions import ExporterError
 from otel_clickhouse.http_answers import HTTPAnswers
 from otel_clickhouse.insert_settings import accepted_settings
 from otel_clickhouse.reentrancy import REENTRANCY
@@ -30,6 +33,18 @@ from otel_clickhouse.unstored import forget_unstored
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as Driver
     from clickhouse_connect.driver.insert import InsertContext
+
+#: By the server; the last one by the driver itself, which knows what was readonly when it connected.
+_SETTING_REFUSED: Final = frozenset(
+    {
+        "unknown_setting",
+        "readonly",
+        "setting_constraint_violation",
+        "invalid_setting_value",
+        "readonly_setting",
+        "driver_error",
+    }
+)
 
 
 class Client(Protocol):
@@ -106,7 +121,7 @@ class ClickHouseClient:
                 self._driver = self._embedded() if self._dsn.embedded else self._server()
                 REENTRANCY.quiet_drivers()
             except Exception as error:
-                raise translate(error, self._dsn) from error
+                raise self._translated(error) from error
         return self._driver
 
     def command(self, sql: str, settings: Mapping[str, Any] | None = None) -> Any:
@@ -115,7 +130,7 @@ class ClickHouseClient:
         try:
             return driver.command(sql, settings=dict(settings or {}))
         except Exception as error:
-            raise translate(error, self._dsn) from error
+            raise self._translated(error) from error
 
     def insert(self, table: str, columns: Columns, settings: Mapping[str, Any] | None = None) -> None:
         """Write one block; see the protocol."""
@@ -129,14 +144,26 @@ class ClickHouseClient:
                 answers.check_insert(self._dsn)
         except Exception as error:
             self._context = None
-            wish, said = (answers.retry_after_seconds(), answers.text()) if answers is not None else (None, "")
-            raise translate(error, self._dsn, inserting=True, said=said, retry_after_seconds=wish) from error
+            raise self._translated(error, inserting=True) from error
 
     def close(self) -> None:
         """Let go of the connection; see the protocol."""
         driver, self._driver, self._answers, self._context = self._driver, None, None, None
         if driver is not None:
             driver.close()
+
+    def _translated(self, error: Exception, *, inserting: bool = False) -> ExporterError:
+        answers = self._answers
+        ours = translate(
+            error,
+            self._dsn,
+            inserting=inserting,
+            said=answers.text() if answers is not None and inserting else "",
+            retry_after_seconds=None if answers is None else answers.retry_after_seconds(),
+        )
+        if ours.code in _SETTING_REFUSED and not self._dsn.embedded:
+            self.close()
+        return ours
 
     def _context_for(self, driver: Driver, table: str, columns: Columns) -> InsertContext:
         context = self._context
@@ -153,6 +180,7 @@ class ClickHouseClient:
 
         REENTRANCY.quiet_drivers()  # it would log each refused connection, and we say it once
 
+        self._answers = None  # those of an attempt that failed
         dsn = self._dsn
         options: dict[str, Any] = dict(dsn.options)
         client: Any = clickhouse_connect.get_client(

@@ -36,14 +36,13 @@ from otel_clickhouse.insert_settings import INSERT_SETTINGS
 from otel_clickhouse.layout import Layout
 from otel_clickhouse.pool import ClientPool
 from otel_clickhouse.presence import missing_rows, rows_of
-from otel_clickhouse.window import forgets_blocks, uptime_seconds, why_doubled
+from otel_clickhouse.window import forgets_blocks, is_unanswerable, uptime_seconds, why_doubled
 from otel_delivery import Answer
 from otel_delivery.losses import Losses
 
 #: Sent again without a look whether it was there: at least once.
 UNCHECKED: Final = "unchecked"
 
-_NO_GRANT: Final = "access_denied"
 #: Behind the token of rows that are sent again under another one.
 _UNSTORED: Final = "/unstored"
 _MOST_TOKENS: Final = 8
@@ -158,7 +157,7 @@ class Delivery:
             missing = missing_rows(client.command, self._to.table, columns, self._to.layout)
             why = "the mapping has no column of its own for the attribute log.record.uid, or a record has none"
         except ExporterError as error:
-            if isinstance(error, RetryableError) and error.code != _NO_GRANT:
+            if not is_unanswerable(error):
                 raise
             missing, why = None, str(error)
         if missing is None:

@@ -38,12 +38,13 @@ _SECURE_OF_SCHEME: Final = MappingProxyType(
     {"clickhouse": False, "http": False, "clickhouses": True, "https": True}
 )
 _CREDENTIALS: Final = re.compile(r"(?<=//).*@", re.DOTALL)
+_SCHEME: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 
 
 @dataclass(frozen=True, slots=True)
 class DSN:
     """
-    A parsed DSN. ``str`` and ``repr`` hide the password.
+    A parsed DSN. ``str`` and ``repr`` hide the password, and the options: a proxy may have one of its own.
 
     Attributes:
         embedded: whether it names the engine in this process.
@@ -61,7 +62,7 @@ class DSN:
     password: str = field(default="", repr=False)
     database: str = ""
     path: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         return self.shown
@@ -119,7 +120,7 @@ def _embedded(text: str, parts: SplitResult) -> DSN:
 
 def _options(text: str, parts: SplitResult, accepted: frozenset[str]) -> Mapping[str, str]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = sorted(options.keys() - accepted)
+    unknown = [name for name in options if name not in accepted]  # the first one is no rest of a value with an "&"
     if unknown and "@" in parts.query:  # the "?" may be one of a password
         raise _refused(text, "has an unknown option; in a password ? must be written %3F")
     if unknown:
@@ -139,4 +140,13 @@ def _shown(text: str, parts: SplitResult) -> str:
 
 
 def _refused(text: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"The DSN {redact(text)!r} {why}.", hint=f"Accepted: {ACCEPTED}.")
+    """
+    It may be any text. So what is before the last ``@`` is hidden, and what is behind a ``?`` or ``#``: a password
+    may be in both. Where a ``?`` is before the ``@``, that may be one of an option's value, and all is hidden.
+    """
+    secret, at, rest = text.strip().rpartition("@")
+    shown = re.split(r"[?#]", rest, maxsplit=1)[0]
+    if at:
+        scheme = _SCHEME.match(secret)
+        shown = f"{scheme[0] if scheme else ''}***{'' if '?' in secret else f'@{shown}'}"
+    return ConfigurationError(f"The DSN {shown!r} {why}.", hint=f"Accepted: {ACCEPTED}.")

@@ -25,7 +25,7 @@ _REQUIRED: Final[Mapping[str, Any]] = {
 
 #: Servers' own defaults, in case that a profile has others. What a server does not know, or does not let us
 #: change, is left out: then it is the same at each attempt, too.
-_PINNED: Final[Mapping[str, Any]] = {
+PINNED: Final[Mapping[str, Any]] = {
     "insert_deduplicate": 1,
     "deduplicate_insert": "enable",
     "materialized_views_ignore_errors": 0,  # rows that a view did not get would not be noticed
@@ -38,7 +38,7 @@ _PINNED: Final[Mapping[str, Any]] = {
     "min_insert_block_size_bytes_for_materialized_views": 0,
 }
 
-INSERT_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType({**_REQUIRED, **_PINNED})
+INSERT_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType({**_REQUIRED, **PINNED})
 
 
 def accepted_settings(settings: Mapping[str, Any], server_settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,5 +51,5 @@ def accepted_settings(settings: Mapping[str, Any], server_settings: Mapping[str,
     return {
         name: value
         for name, value in settings.items()
-        if name not in _PINNED or (name in server_settings and not server_settings[name].readonly)
+        if name not in PINNED or (name in server_settings and not server_settings[name].readonly)
     }

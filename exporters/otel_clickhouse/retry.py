@@ -1,6 +1,7 @@
 """
-When a batch is tried again: with the waits of :mod:`otel_delivery.waiting`, until the deadline on the monotonic
-clock or an interrupt. :mod:`otel_clickhouse.verdicts` has which errors deserve it.
+When a batch is tried again: with the waits of :mod:`otel_delivery.waiting`, or those that the server asks for,
+until the deadline on the monotonic clock or an interrupt. :mod:`otel_clickhouse.verdicts` has which errors deserve
+it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def retry(
 
     Args:
         deadline_seconds: from now; no attempt begins later. (One that began before may take its own timeout.)
+            Where the server asks for more, the last attempt is at the deadline.
         interrupt: ends a wait that is under way; when it is set there is one attempt only.
         failed: told of each failed attempt that may be repeated.
 
@@ -44,8 +46,9 @@ def retry(
             failed(error)
             if interrupt.is_set():
                 raise GivenUpError("shutdown") from error
-            if clock() + wait >= ends:
+            left = ends - clock()
+            if wait >= left:
                 raise GivenUpError("deadline") from error
-            if interrupt.wait(wait):
+            if interrupt.wait(min(max(wait, error.retry_after_seconds or 0.0), left)):
                 raise GivenUpError("shutdown") from error
     raise AssertionError("waits() never ends")  # pragma: no cover

@@ -6,6 +6,7 @@ The driver's errors as ours: on one line, without credentials, and with what hel
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import Final
 
 from otel_clickhouse.dsn import DSN, redact
@@ -33,7 +34,7 @@ def translate(
         retry_after_seconds: what the answer asked for.
 
     Without a code and without a status there was no answer; and what the driver raises before it sends anything
-    (a value it cannot write, an option it does not know) is permanent.
+    (a value it cannot write, an option it does not know) is permanent, unless this machine is short of something.
     """
     if isinstance(error, ExporterError):
         return error
@@ -62,12 +63,14 @@ def translate(
     return (BlockRefusedError if blamed else PermanentError)(message, hint=verdict.hint, code=verdict.code)
 
 
-def _not_sent(error: Exception, dsn: DSN, *, inserting: bool) -> PermanentError:
+def _not_sent(error: Exception, dsn: DSN, *, inserting: bool) -> ExporterError:
     from clickhouse_connect.driver.exceptions import DataError
 
     message = f"{dsn}: {type(error).__name__}: {one_line(str(error), dsn)}"
     if inserting and isinstance(error, DataError):  # a value that its column's type cannot write
         return BlockRefusedError(message, code="unwritable")
+    if isinstance(error, (OSError, MemoryError)):  # a full disk, as the engine's blocks go through a file
+        return RetryableError(message, code="driver_error")
     return PermanentError(message, code="driver_error")
 
 
@@ -96,7 +99,9 @@ def one_line(text: str, dsn: DSN) -> str:
     """The text on one line that is not too long, without credentials; it ends in a full stop."""
     line = redact(" ".join(text.split()))
     if dsn.password:
-        line = line.replace(dsn.password, "***")
+        login = b64encode(f"{dsn.username or 'default'}:{dsn.password}".encode()).decode()
+        # Pages of proxies repeat headers. Without its end, which some of them cut.
+        line = line.replace(login.rstrip("="), "***").replace(dsn.password, "***")
     if len(line) > _LONGEST_MESSAGE:
         return f"{line[:_LONGEST_MESSAGE]}..."
     return line if line.endswith(".") else f"{line}."

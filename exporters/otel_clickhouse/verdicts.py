@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from otel_clickhouse.insert_settings import PINNED
+
 Remedy = Literal["again", "settings", "block"]
 
 
@@ -144,6 +146,9 @@ CODES: Final[Mapping[int, Verdict]] = MappingProxyType(
         774: _settings("TABLE_IS_PERMANENTLY_READ_ONLY", "by its definition"),
         # The server does not take these values. None of them is stored, unless a view or another server said it.
         6: _block("CANNOT_PARSE_TEXT", "the block stays as it is"),
+        12: _block("PARAMETER_OUT_OF_BOUND", "an expression of the table throws at a value"),
+        25: _block("CANNOT_PARSE_ESCAPE_SEQUENCE", "the block stays as it is"),
+        26: _block("CANNOT_PARSE_QUOTED_STRING", "the block stays as it is"),
         27: _block("CANNOT_PARSE_INPUT_ASSERTION_FAILED", "the block stays as it is"),
         38: _block("CANNOT_PARSE_DATE", "the block stays as it is"),
         41: _block("CANNOT_PARSE_DATETIME", "the block stays as it is"),
@@ -151,15 +156,24 @@ CODES: Final[Mapping[int, Verdict]] = MappingProxyType(
         72: _block("CANNOT_PARSE_NUMBER", "the block stays as it is"),
         117: _block("INCORRECT_DATA", "the block stays as it is"),
         128: _block("TOO_LARGE_ARRAY_SIZE", "the block stays as it is"),
+        130: _block("CANNOT_READ_ARRAY_FROM_TEXT", "the block stays as it is"),
         131: _block("TOO_LARGE_STRING_SIZE", "the block stays as it is"),
+        153: _block("ILLEGAL_DIVISION", "an expression of the table divides by a value"),
+        190: _block("SIZES_OF_ARRAYS_DONT_MATCH", "an expression of the table throws at a value"),
         229: _block("QUERY_IS_TOO_LARGE", "the block stays as large as it is", "Send smaller batches."),
         321: _block("VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE", "the block stays as it is"),
         349: _block("CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN", "the block stays as it is"),
         376: _block("CANNOT_PARSE_UUID", "the block stays as it is"),
         395: _block("FUNCTION_THROW_IF_VALUE_IS_NON_ZERO", "an expression of the table throws at a value"),
         407: _block("DECIMAL_OVERFLOW", "the block stays as it is"),
+        427: _block("CANNOT_COMPILE_REGEXP", "an expression of the table takes a value for a pattern"),
+        441: _block("CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING", "the block stays as it is"),
+        467: _block("CANNOT_PARSE_BOOL", "the block stays as it is"),
         469: _block("VIOLATED_CONSTRAINT", "the block stays as it is"),
         565: _block("TOO_MANY_PARTITIONS", "the block stays as it is", "Use a coarser partition key."),
+        632: _block("UNEXPECTED_DATA_AFTER_PARSED_VALUE", "the block stays as it is"),
+        675: _block("CANNOT_PARSE_IPV4", "the block stays as it is"),
+        676: _block("CANNOT_PARSE_IPV6", "the block stays as it is"),
         691: _block("UNKNOWN_ELEMENT_OF_ENUM", "the block stays as it is"),
     }
 )  # fmt: skip
@@ -170,10 +184,22 @@ GATE: Final = "insert_gate_"
 _CLOSED: Final = _again("VIOLATED_CONSTRAINT", "the constraint keeps writers out, for a while")
 _GATE_TEXT: Final = re.compile(rf"^[^'\"]*Constraint `{GATE}")
 _VIOLATED_CONSTRAINT: Final = 469
+
+#: The end of a value and that of the block are one error. This text is behind that of a value: ``toUInt8('')``.
+_TOO_SHORT: Final = _block("ATTEMPT_TO_READ_AFTER_EOF", "an expression of the table reads a value that ends early")
+_EVALUATED: Final = ": while executing 'FUNCTION "
+_READ_AFTER_EOF: Final = 32
+
+#: A server of an older release has come; :mod:`otel_clickhouse.client` asks it which settings it knows.
+_OLDER_RELEASE: Final = _again("UNKNOWN_SETTING", "what a server does not know is left out")
+_NAMED_SETTING: Final = re.compile(r"[Ss]etting '?(\w+)")
+_UNKNOWN_SETTING: Final = 115
+
 _UNKNOWN: Final = _again("unknown error", "the token makes another attempt harmless, giving up does not")
 _NO_ANSWER: Final = _again("no answer", "servers and networks come back", "Check that the server of the DSN runs.")
 
 _TEMPORARY_STATUSES: Final = frozenset({408, 425, 429})
+_LOGIN_STATUSES: Final = frozenset({401, 407})
 _TOO_LARGE: Final = 413
 _WRONG_ADDRESS: Final = "Check that ClickHouse's HTTP port is at the DSN's address."
 _BEHIND: Final = re.compile(
@@ -188,12 +214,17 @@ def judge(code: int | None, http_status: int | None = None, text: str = "") -> V
     Args:
         code: ClickHouse's error code, when the server (or the embedded engine) gave one.
         http_status: of the answer, when it came without a code: from a proxy, or from something else.
-        text: what the server said: which constraint a block violates is in no code.
+        text: what the server said: which constraint a block violates, or which setting it does not know, is in no
+            code.
 
     Neither means that there was no answer: refused, reset, timed out.
     """
     if code == _VIOLATED_CONSTRAINT and _GATE_TEXT.search(text):
         return _CLOSED
+    if code == _READ_AFTER_EOF and _EVALUATED in text:
+        return _TOO_SHORT
+    if code == _UNKNOWN_SETTING and (named := _NAMED_SETTING.search(text)) and named[1] in PINNED:
+        return _OLDER_RELEASE
     if code is not None:
         return CODES.get(code, _UNKNOWN)
     if http_status is None:
@@ -203,9 +234,9 @@ def judge(code: int | None, http_status: int | None = None, text: str = "") -> V
         return _block(name, "the block stays as large as it is", "Send smaller batches, or raise the limit.")
     if http_status >= 500 or http_status in _TEMPORARY_STATUSES:
         return _again(name, "the status says: not now")
-    if 300 <= http_status < 400:
-        return _again(name, "somebody else answers: a proxy, a login", _WRONG_ADDRESS)
-    return _settings(name, "the status says: not like this", _WRONG_ADDRESS)
+    if http_status in _LOGIN_STATUSES:
+        return _settings(name, "the DSN does not change", _WRONG_ADDRESS)
+    return _again(name, "somebody else answers: a login, a proxy whose servers are being changed", _WRONG_ADDRESS)
 
 
 def somewhere_behind(text: str) -> bool:

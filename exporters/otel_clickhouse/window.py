@@ -1,5 +1,7 @@
 """
 Whether a table remembers its inserts at all. Plain MergeTree tables do not unless they are told to, in silence.
+
+And whether it can be asked: a question that failed is no answer, since a guess stores a batch twice or not at all.
 """
 
 from __future__ import annotations
@@ -8,11 +10,28 @@ import re
 from typing import Final
 
 from otel_clickhouse.client import Client
-from otel_clickhouse.exceptions import ExporterError
+from otel_clickhouse.exceptions import ExporterError, RetryableError
 
 _WINDOW: Final = re.compile(r"\b((?:non_)?replicated_deduplication_window) = (\d+)")
 #: What keeps nothing itself: the tables behind it matter, and those are not looked at here.
 _PASSED_ON: Final = frozenset({"Null", "Distributed", "MaterializedView"})
+
+_NO_GRANT: Final = "access_denied"
+#: Who is not let in stores nothing either; and a server that is about to know the user answers later.
+_NOT_LET_IN: Final = frozenset(
+    {"unknown_user", "wrong_password", "required_password", "ip_address_not_allowed", "authentication_failed"}
+)
+
+
+def is_unanswerable(error: ExporterError) -> bool:
+    """
+    Whether a question fails for good: the user may not ask it, or the server does not take it.
+
+    All else passes, a status without a code, too: that one is of somebody in between.
+    """
+    if isinstance(error, RetryableError):
+        return error.code == _NO_GRANT
+    return error.code not in _NOT_LET_IN and not error.code.startswith("http_")
 
 
 def why_doubled(client: Client, table: str) -> str:
@@ -26,11 +45,8 @@ def why_doubled(client: Client, table: str) -> str:
         A sentence with what to do; empty where it would not be, or where nobody can tell.
     """
     try:
-        found = client.command(_question(table))
-        if not isinstance(found, (list, tuple)) or len(found) != 2:
-            return ""  # there is no such table, or it may not be seen
-        engine, definition = map(str, found)
-        if engine in _PASSED_ON:
+        engine, definition = _engine(client, table)
+        if not engine or engine in _PASSED_ON:
             return ""
         if not engine.endswith("MergeTree"):
             return f"The engine {engine} of {table} remembers no inserts. Use a table of the MergeTree family."
@@ -47,26 +63,55 @@ def forgets_blocks(client: Client, table: str) -> bool:
 
     Args:
         table: quoted, with its database or without.
+
+    Returns:
+        False where it may not be asked.
+
+    Raises:
+        RetryableError, PermanentError: nobody has answered; somebody may.
     """
     try:
-        found = client.command(_question(table))
-    except ExporterError:
+        engine, _ = _engine(client, table)
+    except ExporterError as error:
+        if not is_unanswerable(error):
+            raise
         return False
-    return isinstance(found, (list, tuple)) and str(found[0]).endswith("MergeTree") and _is_plain(str(found[0]))
+    return engine.endswith("MergeTree") and _is_plain(engine)
 
 
 def uptime_seconds(client: Client) -> float:
-    """How long the server has been up, whole seconds; -1 where nobody can tell."""
+    """
+    How long the server has been up, whole seconds; -1 where it may not be asked.
+
+    Raises:
+        RetryableError, PermanentError: nobody has answered; somebody may.
+    """
     try:
         return float(client.command("SELECT uptime()"))
-    except (ExporterError, TypeError, ValueError):
+    except (TypeError, ValueError):
+        raise _not_clickhouse() from None
+    except ExporterError as error:
+        if not is_unanswerable(error):
+            raise
         return -1.0
 
 
-def _question(table: str) -> str:
+def _engine(client: Client, table: str) -> tuple[str, str]:
+    """Of the table, and its settings; both empty where there is no such table, or it may not be seen."""
     database, _, name = table.replace("`", "").rpartition(".")
     where = f"'{database}'" if database else "currentDatabase()"
-    return f"SELECT engine, engine_full FROM system.tables WHERE database = {where} AND name = '{name}'"  # noqa: S608
+    sql = f"SELECT engine, engine_full FROM system.tables WHERE database = {where} AND name = '{name}'"  # noqa: S608
+    found = client.command(sql)
+    if found == "":
+        return "", ""
+    if not isinstance(found, (list, tuple)) or len(found) != 2:
+        raise _not_clickhouse()
+    return str(found[0]), str(found[1])
+
+
+def _not_clickhouse() -> RetryableError:
+    """A page with the status 200, or nothing at all, which ClickHouse says otherwise."""
+    return RetryableError("Whoever was asked about the table is not a ClickHouse.", code="not_clickhouse")
 
 
 def _is_plain(engine: str) -> bool:

@@ -48,6 +48,7 @@ class FaultServer:
         inserts: what arrived with a token, whatever became of it; all else is answered as by an idle server.
         arrived: is released once for each insert.
         question: what is answered to whatever is no insert; None for what is true.
+        asked: and to which of them: what they hold.
     """
 
     def __init__(self, script: Iterable[Step] = (), store: tuple[str, int] | None = None, port: int = 0) -> None:
@@ -55,6 +56,7 @@ class FaultServer:
         self.inserts: list[Insert] = []
         self.arrived = threading.Semaphore(0)
         self.question: Answering | None = None
+        self.asked = b""
         self._steps = iter(script)
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -130,7 +132,7 @@ class FaultServer:
             do_GET = do_POST  # noqa: N815 - http.server's name
 
             def _answer_question(self, body: bytes) -> None:
-                if server.question is not None:
+                if server.question is not None and server.asked in body:
                     return self._send(server.question)
                 if server._store is None:
                     return self._answer(200, b"26.9.2.1\tUTC\n" if b"version()" in body else b"")

@@ -37,7 +37,7 @@ class TestTranslate:
             ),
             (
                 DatabaseError("HTTP driver received HTTP status 404"),
-                PermanentError,
+                RetryableError,
                 "clickhouse://me:***@db/logs: HTTP status 404: HTTP driver received HTTP status 404. "
                 "Check that ClickHouse's HTTP port is at the DSN's address.",
             ),
@@ -48,6 +48,12 @@ class TestTranslate:
                 "Check that the server of the DSN runs.",
             ),
             (
+                OSError(28, "No space left on device"),
+                RetryableError,
+                "clickhouse://me:***@db/logs: OSError: [Errno 28] No space left on device.",
+            ),
+            (MemoryError(), RetryableError, "clickhouse://me:***@db/logs: MemoryError: ."),
+            (
                 DataError("Failed to write column 'A'"),
                 PermanentError,
                 "clickhouse://me:***@db/logs: DataError: Failed to write column 'A'.",
@@ -56,6 +62,12 @@ class TestTranslate:
                 ProgrammingError("http://me:s3cr3t@db says that s3cr3t is wrong"),
                 PermanentError,
                 "clickhouse://me:***@db/logs: ProgrammingError: http://***@db says that *** is wrong.",
+            ),
+            (
+                DatabaseError("HTTP driver received HTTP status 502, server response: Basic bWU6czNjcjN0 s3cr3t"),
+                RetryableError,
+                "clickhouse://me:***@db/logs: HTTP status 502: "
+                "HTTP driver received HTTP status 502, server response: Basic *** ***.",
             ),
             (
                 ImportError("No module named 'clickhouse_connect'"),

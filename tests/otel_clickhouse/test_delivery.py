@@ -48,6 +48,8 @@ ACTORS = compile_layout(parse_mapping(ACTOR_COLUMNS))
 ROWS = 40
 HOUR_NS = 3_600 * 10**9
 LOGIN = b"<html>Please log in</html>"
+BUSY = Answering(500, b"Code: 202. (TOO_MANY_SIMULTANEOUS_QUERIES)", {"X-ClickHouse-Exception-Code": "202"})
+STRANGER = Answering(403, b"Code: 516. (AUTHENTICATION_FAILED)", {"X-ClickHouse-Exception-Code": "516"})
 EXCEPTION = b"Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED) (version 26.9.2.1)"
 
 
@@ -181,6 +183,19 @@ class TestFaults:
         answers = until_settled(make(store.behind(server)), batch(), "b-1")
         assert [answer.retry_after_seconds for answer in answers] == [7.0, None, None]
 
+    def test_when_to_ask_again(self, store, make, serve_faults):
+        """So is what it asks for at a question; the next answer does not inherit it."""
+        server = serve_faults(store=store.address)
+        exporter, records = make(store.behind(server)), batch()
+        exporter.deliver(records, token="b-1", first_attempt_ns=None)
+        server.question = Answering(503, b"not yet", {"Retry-After": "30"})
+        asking = exporter.deliver(records, token="b-1", first_attempt_ns=long_ago())
+        server.question = Answering(503, b"not yet")
+        no_wish = exporter.deliver(records, token="b-1", first_attempt_ns=long_ago())
+        answers = [asking, no_wish]
+        assert [(answer.status, answer.reason) for answer in answers] == [("retry", "http_503")] * 2
+        assert [answer.retry_after_seconds for answer in answers] == [30.0, None]
+
     def test_a_gate(self, store, make):
         """A constraint that keeps writers out for a while is no fault of the rows."""
         exporter, records = make(store.url), batch()
@@ -305,6 +320,27 @@ class TestOnce:
             client.close()
 
 
+#: What is refused -> an expression, a value that it takes, and one that it does not take.
+POISON = {
+    "attempt_to_read_after_eof": ("toUInt8({v})", "7", ""),
+    "cannot_compile_regexp": ("match('x', {v})", "x", "("),
+    "cannot_parse_bool": ("CAST({v} AS Bool)", "true", "perhaps"),
+    "cannot_parse_escape_sequence": ("CAST({v} AS Array(String))", "['a']", r"['\x"),
+    "cannot_parse_ipv4": ("toIPv4({v})", "10.0.0.1", "300.0.0.1"),
+    "cannot_parse_ipv6": ("toIPv6({v})", "::1", "localhost"),
+    "cannot_parse_quoted_string": ("CAST({v} AS Array(String))", "['a']", "['a"),
+    "cannot_read_array_from_text": ("CAST({v} AS Array(String))", "['a']", "a"),
+    "illegal_division": ("intDiv(1, length({v}) - 1)", "ab", "a"),
+    "parameter_out_of_bound": ("bitTest(1, length({v}))", "a", "a" * 9),
+    "sizes_of_arrays_dont_match": ("arrayZip([1], range(length({v})))", "a", "ab"),
+}
+
+
+def valued(*values: str) -> list[ReadableLogRecord]:
+    """Records with an attribute ``v``."""
+    return [record({"log.record.uid": str(uuid.uuid4()), "v": value}) for value in values]
+
+
 class TestBlame:
     """Which part of a batch is to blame, asked of the engine."""
 
@@ -317,6 +353,20 @@ class TestBlame:
             assert exporter.deliver(records[:2], token="b-1/0", first_attempt_ns=None).status == "delivered"
             assert exporter.deliver(records[2:], token="b-1/1", first_attempt_ns=None).status == "refused"
             assert store.rows() == (2, 2, 2)
+
+    @pytest.mark.parametrize("name", POISON)
+    def test_a_value_that_an_expression_does_not_take(self, way, make, name):
+        """The one event is refused, and the others of the batch are stored."""
+        expression, good, bad = POISON[name]
+        more = ", M String MATERIALIZED toString(" + expression.format(v="Attributes['v']") + ")"
+        with new_store(way, more=more) as store:
+            exporter, records = make(store.url), [*valued(good, good), *valued(bad), *valued(good)]
+            answer = exporter.deliver(records, token="b-1", first_attempt_ns=None)
+            assert (answer.status, answer.reason, store.rows()) == ("refused", name, (0, 0, 0))
+            assert exporter.deliver(records[:2], token="b-1/0", first_attempt_ns=None).status == "delivered"
+            assert exporter.deliver(records[2:3], token="b-1/1", first_attempt_ns=None).status == "refused"
+            assert exporter.deliver(records[3:], token="b-1/2", first_attempt_ns=None).status == "delivered"
+            assert store.rows() == (3, 3, 3)
 
     def test_an_error_that_the_driver_cuts(self, way, make, monkeypatch):
         """Where it came from is at its end; an application may have it cut before."""
@@ -482,17 +532,54 @@ class TestPresence:
             assert store.rows() == (ROWS, ROWS, ROWS)
 
     @pytest.mark.server
-    def test_a_page_is_no_answer(self, store, make, serve_faults):
-        """A login page instead of ids does not mean that nothing is stored."""
+    @pytest.mark.parametrize(
+        ("page", "reason"),
+        [
+            (Answering(200, LOGIN), "not_clickhouse"),
+            *((Answering(status, LOGIN), f"http_{status}") for status in (302, 400, 401, 403, 404, 413)),
+            (STRANGER, "authentication_failed"),
+        ],
+    )
+    def test_a_page_is_no_answer(self, store, make, serve_faults, page, reason):
+        """A page instead of ids does not mean that nothing is stored, nor that it may never be asked."""
         server = serve_faults(store=store.address)
         exporter, records = make(store.behind(server)), batch()
         exporter.deliver(records, token="b-1", first_attempt_ns=None)
-        server.question = Answering(200, LOGIN)
+        server.question = page
         answer = exporter.deliver(records, token="b-1", first_attempt_ns=long_ago())
-        assert (answer.status, answer.reason, len(server.inserts)) == ("retry", "not_clickhouse", 1)
+        assert (answer.status, answer.reason, len(server.inserts)) == ("retry", reason, 1)
         server.question = None
         assert exporter.deliver(records, token="b-1", first_attempt_ns=long_ago()) == Answer("delivered")
         assert len(server.inserts) == 1
+
+    @pytest.mark.server
+    @pytest.mark.parametrize("asked", [b"system.tables", b"uptime()"])
+    @pytest.mark.parametrize(
+        ("failure", "reason"),
+        [
+            (BUSY, "too_many_simultaneous_queries"),
+            (STRANGER, "authentication_failed"),
+            (Answering(404, LOGIN), "http_404"),
+            (Answering(401, LOGIN), "http_401"),
+            (Answering(200, LOGIN), "not_clickhouse"),
+            (Answering(200), "not_clickhouse"),
+        ],
+        ids=["busy", "stranger", "404", "401", "page", "nothing"],
+    )
+    def test_a_token_without_its_rows_and_nobody_who_says_so(
+        self, store, make, serve_faults, asked, failure, reason
+    ):
+        """Whether the rows are looked for is a question, too: while it fails, nothing is delivered."""
+        server = serve_faults(store=store.address)
+        exporter, records = make(store.behind(server), presence_check_after_seconds=math.inf), batch()
+        exporter.deliver(records, token="b-1", first_attempt_ns=None)
+        store.admin.command("ALTER TABLE events DELETE WHERE 1 SETTINGS mutations_sync = 2")
+        server.question, server.asked = failure, asked
+        answer = exporter.deliver(records, token="b-1", first_attempt_ns=long_ago())
+        assert (answer.status, answer.reason, store.rows()[0]) == ("retry", reason, 0)
+        server.question = None
+        assert exporter.deliver(records, token="b-1", first_attempt_ns=long_ago()) == Answer("delivered")
+        assert store.rows()[:2] == (ROWS, ROWS)
 
     @pytest.mark.parametrize(
         ("error", "answer"),
@@ -500,6 +587,7 @@ class TestPresence:
             (RetryableError("no", code="access_denied"), Answer("delivered", "unchecked")),
             (PermanentError("no", code="readonly_setting"), Answer("delivered", "unchecked")),
             (RetryableError("down", code="no_answer"), Answer("retry", "no_answer", "down")),
+            (PermanentError("too large", code="http_413"), Answer("retry", "http_413", "too large")),
         ],
     )
     def test_who_may_not_look(self, exporter_for, lines, error, answer):

@@ -78,7 +78,13 @@ class TestMistakes:
             ("host", "The DSN 'host' has no scheme."),
             ("postgres://u:s3cr3t@host", "The DSN 'postgres://***@host' has an unknown scheme."),
             ("postgres://u:p@s3cr3t@host", "The DSN 'postgres://***@host' has an unknown scheme."),
+            ("tcp://h:9000?user=u&password=s3cr3t", "The DSN 'tcp://h:9000' has an unknown scheme."),
+            ("tcp://h?password=a@s3cr3t", "The DSN 'tcp://***' has an unknown scheme."),
+            ("u:s3cr3t@host:9000", "The DSN '***@host:9000' has an unknown scheme."),
             ("clickhouse://", "The DSN 'clickhouse://' names no host."),
+            ("clickhouse:///db?password=s3cr3t", "The DSN 'clickhouse:///db' names no host."),
+            ("http://h/a/b?password=s3cr3t", "The DSN 'http://h/a/b' has more than a database after the host."),
+            ("clickhouse://h/a#s3cr3t", "The DSN 'clickhouse://h/a' has more than a database after the host."),
             ("clickhouse://host:http", f"The DSN 'clickhouse://host:http' {_NO_URL}"),
             ("clickhouse://u:s3/cr3t@host", f"The DSN 'clickhouse://***@host' {_NO_URL}"),
             ("clickhouse://u:p#s3cr3t@host", f"The DSN 'clickhouse://***@host' {_NO_URL}"),
@@ -114,6 +120,22 @@ class TestMistakes:
 
 
 class TestSecrets:
+    def test_the_password_of_a_proxy(self):
+        """It is in an option."""
+        dsn = parse_dsn("clickhouse://host/db?http_proxy=http://me:s3cr3t@proxy:3128")
+        assert dsn.options == {"http_proxy": "http://me:s3cr3t@proxy:3128"}
+        assert "s3cr3t" not in f"{dsn} {dsn!r}"
+
+    @given(
+        st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1),
+        st.sampled_from(["tcp://127.0.0.1:9000", "clickhouse://", "clickhouse://h/a/b", "chdb://a", "host", ""]),
+    )
+    def test_no_option_is_ever_shown(self, password, before):
+        """Whatever it is called."""
+        with pytest.raises(ConfigurationError) as raised:
+            parse_dsn(f"{before}?username=app&password=CANARY{password}CANARY&x")
+        assert "CANARY" not in f"{raised.value} {raised.value!r}"
+
     def test_a_question_mark_in_a_password_makes_no_options(self):
         """What follows it is taken for options, and the first of them is a part of the password."""
         with pytest.raises(ConfigurationError, match=r"in a password \? must be written %3F") as raised:

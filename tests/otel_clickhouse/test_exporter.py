@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Callable
@@ -19,10 +21,13 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_clickhouse import ClickHouseLogExporter, ConfigurationError, PermanentError, RetryableError
+from otel_clickhouse.client import ClickHouseClient
+from otel_clickhouse.dsn import parse_dsn
 from otel_clickhouse.insert_settings import INSERT_SETTINGS
 from otel_clickhouse.mapping import TableMapping
 from otel_clickhouse.schema import otel_logs_sql
 from otel_clickhouse.testing import FailingClient, InMemoryClient
+from tests.otel_clickhouse.fault_server import Answering
 from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, record
 from tests.otel_clickhouse.test_encoder import Unprintable
 
@@ -302,7 +307,18 @@ class TestOwnLines:
 
 class TestOverTheWire:
     @pytest.mark.slow
-    @pytest.mark.parametrize("fault", ["reset", 500, 503, 429, ("exception", 241, "MEMORY_LIMIT_EXCEEDED")])
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            "reset",
+            500,
+            503,
+            429,
+            Answering(404, b"default backend - 404"),
+            Answering(403, b"<html>Forbidden</html>"),
+            ("exception", 241, "MEMORY_LIMIT_EXCEEDED"),
+        ],
+    )
     def test_faults_are_tried_again_with_the_same_token(self, exporter_for, serve_faults, fault):
         """Every attempt that the server sees is the same one."""
         server = serve_faults(fault, fault, fault, "ok")
@@ -328,6 +344,20 @@ class TestOverTheWire:
             "database": "logs",
         }
         assert "session_id" not in sent
+
+    def test_a_server_of_an_older_release(self, exporter_for, serve_faults):
+        """It refuses a setting that the one before knew; the batch is not lost for it."""
+        from clickhouse_connect.driver.models import SettingDef
+
+        text = (
+            b"Code: 115. DB::Exception: Unknown setting 'deduplicate_insert'. (UNKNOWN_SETTING) (version 25.8.1.1)"
+        )
+        server = serve_faults(Answering(404, text, {"X-ClickHouse-Exception-Code": "115"}, by_clickhouse=True))
+        client = ClickHouseClient(parse_dsn(server.url))
+        client.driver.server_settings = {"deduplicate_insert": SettingDef("deduplicate_insert", "auto", 0)}
+        exporter = exporter_for(server.url, client=lambda: client, create_schema=False)
+        assert exporter.export([FULL_RECORD]) is SUCCESS
+        assert ["deduplicate_insert" in insert.settings for insert in server.inserts] == [True, False]
 
     def test_a_server_that_hangs(self, exporter_for, serve_faults):
         """An attempt ends with its timeout, and the next one gets through."""
@@ -630,6 +660,22 @@ class TestEmbedded:
             "this process has another embedded store open. "
             "A process has one: use the same folder everywhere, or a ClickHouse server."
         )
+
+    def test_a_disk_that_is_full_for_a_moment(self, exporter_for, chdb_url, monkeypatch):
+        """Blocks go to the engine by way of a file."""
+        exporter = exporter_for(chdb_url, table="held")
+        assert exporter.export([FULL_RECORD]) is SUCCESS
+        left = [OSError(errno.ENOSPC, "No space left on device"), MemoryError()]
+        make = tempfile.NamedTemporaryFile
+
+        def full(*args: Any, **options: Any) -> Any:
+            if left:
+                raise left.pop()
+            return make(*args, **options)
+
+        monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+        assert exporter.export([FULL_RECORD]) is SUCCESS
+        assert (left, exporter.dropped()) == ([], {})
 
 
 class TestScope:

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.models import SettingDef
 
 from otel_clickhouse.client import ClickHouseClient, connect
 from otel_clickhouse.encoder import Columns, encode_logs
+from otel_clickhouse.exceptions import PermanentError
 from otel_clickhouse.insert_settings import INSERT_SETTINGS, accepted_settings
 from otel_clickhouse.layout import compile_layout
 from otel_clickhouse.mapping import parse_mapping
@@ -123,3 +125,45 @@ class TestAccepted:
         assert isinstance(client, ClickHouseClient)
         assert accepted_settings(INSERT_SETTINGS, client.driver.server_settings) == dict(INSERT_SETTINGS)
         client.close()
+
+
+class TestAnotherServer:
+    """The settings are those of the server that the driver connected to; another one may answer later."""
+
+    @pytest.mark.parametrize(
+        ("code", "name"),
+        [
+            (115, "UNKNOWN_SETTING"),
+            (164, "READONLY"),
+            (452, "SETTING_CONSTRAINT_VIOLATION"),
+            (471, "INVALID_SETTING_VALUE"),
+            (472, "READONLY_SETTING"),
+        ],
+    )
+    def test_that_refuses_a_setting(self, serve_faults, code, name):
+        """It is asked which settings it knows, and the next attempt leaves out what it does not."""
+        server = serve_faults(("exception", code, name))
+        client = connected_to(server.url, SettingDef("deduplicate_insert", "auto", 0))
+        with pytest.raises(PermanentError, match=name):
+            client.insert("t", block(1), {**INSERT_SETTINGS, **TOKEN})
+        client.insert("t", block(1), {**INSERT_SETTINGS, **TOKEN})
+        assert ["deduplicate_insert" in insert.settings for insert in server.inserts] == [True, False]
+        client.close()
+
+    def test_that_allows_what_was_readonly(self, serve_faults):
+        """The driver sends nothing then; it, too, has to hear that the profile has changed."""
+        server = serve_faults()
+        client = connected_to(server.url, SettingDef("async_insert", "1", 1))
+        with pytest.raises(PermanentError, match="async_insert is readonly"):
+            client.insert("t", block(1), {**INSERT_SETTINGS, **TOKEN})
+        client.insert("t", block(1), {**INSERT_SETTINGS, **TOKEN})
+        assert [insert.settings["async_insert"] for insert in server.inserts] == ["0"]
+        client.close()
+
+
+def connected_to(url: str, setting: SettingDef) -> ClickHouseClient:
+    """A client that takes the server for one with that setting."""
+    client = connect(url)
+    assert isinstance(client, ClickHouseClient)
+    client.driver.server_settings = {setting.name: setting}
+    return client

@@ -95,6 +95,19 @@ class TestRetry:
             _retry(attempts, clock)
         assert (attempts.made, clock.waited) == (1, [])
 
+    def test_what_the_server_asks_for(self):
+        """It knows when to come again; a shorter wait than ours would be one too many."""
+        asked = [RetryableError("1", retry_after_seconds=seconds) for seconds in (20.0, 0.1, None)]
+        clock, attempts = Clock(), Attempts(*asked)
+        assert (_retry(attempts, clock), clock.waited) == ("done", [20.0, 0.4, 0.8])
+
+    def test_what_the_server_asks_for_is_after_the_deadline(self):
+        """The time is used: one attempt at its end."""
+        clock, attempts = Clock(), Attempts(*(RetryableError("1", retry_after_seconds=60.0) for _ in range(9)))
+        with pytest.raises(GivenUpError, match="deadline"):
+            _retry(attempts, clock)
+        assert (attempts.made, clock.waited) == (2, [30.0])
+
     def test_each_failure_is_told(self):
         """The caller can log it."""
         told: list[str] = []

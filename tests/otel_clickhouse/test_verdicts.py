@@ -55,10 +55,59 @@ class TestJudge:
         assert (verdict.name, verdict.remedy) == ("VIOLATED_CONSTRAINT", remedy)
 
     @pytest.mark.parametrize(
+        ("text", "remedy"),
+        [
+            ("Code: 115. DB::Exception: Unknown setting 'deduplicate_insert'. (UNKNOWN_SETTING)", "again"),
+            ("Code: 115. DB::Exception: Unknown setting max_insert_threads. (UNKNOWN_SETTING)", "again"),
+            (
+                "Code: 115. DB::Exception: Setting deduplicate_insert is neither a builtin setting nor started "
+                "with the prefix 'SQL_' registered for user-defined settings. (UNKNOWN_SETTING)",
+                "again",
+            ),
+            (
+                "Code: 115. DB::Exception: Unknown setting 'max_thread': Maybe you meant ['max_threads']",
+                "settings",
+            ),
+            (
+                "Code: 115. DB::Exception: Unknown setting 'max_insert_threadz': "
+                "Maybe you meant ['max_insert_threads']. (UNKNOWN_SETTING)",
+                "settings",
+            ),
+            ("Code: 115. DB::Exception: Unknown setting 'async_insert'. (UNKNOWN_SETTING)", "settings"),
+            ("", "settings"),
+        ],
+    )
+    def test_a_setting_of_another_release(self, text, remedy):
+        """What is left out where it is not known does not stand in the way of the next attempt."""
+        verdict = judge(115, 404, text)
+        assert (verdict.name, verdict.remedy) == ("UNKNOWN_SETTING", remedy)
+
+    @pytest.mark.parametrize(
+        ("text", "remedy"),
+        [
+            (
+                "Code: 32. DB::Exception: Attempt to read after eof: Cannot parse UInt8 from String, because "
+                "value is too short: while executing 'FUNCTION toUInt8(v : 0) -> toUInt8(v) UInt8 : 2'. (ATTEMPT)",
+                "block",
+            ),
+            (
+                "Code: 32. DB::Exception: Attempt to read after eof: (in file/uri /tmp/x): While executing "
+                "Native: While executing File: data for INSERT was parsed from file. (ATTEMPT_TO_READ_AFTER_EOF)",
+                "again",
+            ),
+            ("", "again"),
+        ],
+    )
+    def test_what_ends_early(self, text, remedy):
+        """A value is refused, a block that was cut on its way comes again."""
+        verdict = judge(32, 500, text)
+        assert (verdict.name, verdict.remedy) == ("ATTEMPT_TO_READ_AFTER_EOF", remedy)
+
+    @pytest.mark.parametrize(
         ("remedy", "statuses"),
         [
-            ("again", (301, 302, 307, 408, 425, 429, 500, 502, 503, 504)),
-            ("settings", (400, 401, 403, 404, 411, 414, 431)),
+            ("again", (301, 302, 307, 400, 403, 404, 408, 411, 414, 425, 429, 431, 500, 502, 503, 504)),
+            ("settings", (401, 407)),
             ("block", (413,)),
         ],
     )
