@@ -187,7 +187,8 @@ def _record(method_name: str, event_dict: EventDict, trace: Trace) -> ActivityRe
     request_id = event_dict.get("activity.request.id")
     if request_id is not None and request_id == f"{trace[0]:032x}":
         del event_dict["activity.request.id"]  # one fact has one home
-    severity = _SEVERITIES.get((method_name, event_dict.get("activity.outcome")), _INFO)
+    outcome = event_dict.get("activity.outcome")
+    severity = _SEVERITIES.get((method_name, outcome if outcome.__class__ is str else None), _INFO)
     return ActivityRecord(
         timestamp=timestamp,
         event_name=name,

@@ -15,9 +15,12 @@ from activitylog.cli.errors import FAILED
 from activitylog.cli.store_option import existing_store, note_store, open_store, url_option
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from activitylog.seals.checkpoint import Checkpoint
     from activitylog.store.sealed import SealedProducer
 
-_COLUMNS: Final = ("producer", "seals", "sealed", "intact", "unsealed")
+_COLUMNS: Final = ("producer", "seals", "begins", "sealed", "intact", "unsealed")
 _MOST_PRODUCERS: Final = 50
 _KINDS: Final = ("changed", "missing", "added")
 _EXAMPLES: Final = """\b
@@ -36,7 +39,9 @@ def seals() -> None:
 
     It shows what was changed, taken out or put in later, by anybody who cannot rewrite all later seals as well. A
     checkpoint that is kept elsewhere holds against whoever can. It does not say that an event is true, nor what
-    came after the last seal. Erasures and retention show as what they are: changed and missing events.
+    came after the last seal. Erased and lost events show as what they are: missing ones. Where retention or an
+    archive took the beginning of a chain, it is said with which number it begins now; nothing is proved of what
+    was before.
     """
 
 
@@ -51,11 +56,10 @@ def verify(*, url: str | None, file: Path | None, public_key: str | None, as_jso
     """
     Make the hashes again from the rows, and compare.
 
-    Exit code 0: what is sealed is as it was; 1: something is not.
+    Exit code 0: what is sealed is as it was, as far back as the store has it; 1: something is not.
     """
     from activitylog.cli.tables import print_json
     from activitylog.seals.checkpoint import read
-    from activitylog.store.sealed import verify_seals
 
     if (file is None) != (public_key is None):
         raise click.UsageError("--checkpoint and --public-key go together.")
@@ -65,7 +69,7 @@ def verify(*, url: str | None, file: Path | None, public_key: str | None, as_jso
     try:
         if not as_json:
             note_store(store)
-        found = verify_seals(client, checkpoint)
+        found = _verified(client, checkpoint)
     finally:
         client.close()
     intact = all(state.is_intact for state in found)
@@ -77,16 +81,29 @@ def verify(*, url: str | None, file: Path | None, public_key: str | None, as_jso
     return 0 if intact else FAILED
 
 
+def _verified(client: Client, checkpoint: Checkpoint | None = None) -> list[SealedProducer]:
+    """The chains, and what is known to have left the store of their beginnings."""
+    from activitylog.queries.removals import may_have_begun_earlier, removals
+    from activitylog.store.sealed import verify_seals
+    from activitylog.store.watch.asking import Database
+
+    known = removals(Database(client))
+    return verify_seals(
+        client, checkpoint, may_have_begun_earlier=lambda first: may_have_begun_earlier(first, known)
+    )
+
+
 def _print(found: Sequence[SealedProducer]) -> None:
     from activitylog.cli.paragraphs import print_paragraph
     from activitylog.cli.tables import print_rows
 
     broken = [state for state in found if not state.is_intact]
-    verdict = "Nothing is sealed here" if not found else "Not as sealed" if broken else "As sealed"
+    sealed = [state for state in found if state.seals]
+    verdict = "Not as sealed" if broken else "As sealed" if sealed else "Nothing is sealed here"
     events = sum(state.intact for state in found)
     unsealed = sum(state.unsealed for state in found)
     print_paragraph(
-        f"{verdict}: {events:,} events of {len(found):,} producers are as they were; "
+        f"{verdict}: {events:,} events of {len(sealed):,} producers are as they were; "
         f"{unsealed:,} came after the last seals, about which nothing is proved.",
         bold=len(verdict),
     )
@@ -95,6 +112,28 @@ def _print(found: Sequence[SealedProducer]) -> None:
     for state in broken:
         for text in (*state.broken, *_differences(state)):
             print_paragraph(f"{state.producer}: {text}", "- ")
+    limited = [(state, text) for state in found for text in _limits(state)]
+    for state, text in limited[:_MOST_PRODUCERS]:
+        print_paragraph(f"{state.producer}: {text}", "- ")
+    if len(limited) > _MOST_PRODUCERS:
+        print_paragraph(f"{len(limited) - _MOST_PRODUCERS:,} more such remarks; --json has all.")
+
+
+def _limits(state: SealedProducer) -> list[str]:
+    """What is not proved of a chain whose beginning left on purpose."""
+    found = []
+    if state.begins > 1:
+        before = f", nor of {state.before:,} events from before it that are there" if state.before else ""
+        found.append(
+            f"begins with {state.begins:,}; what was before may have left by retention or for an archive, and "
+            f"nothing is proved of it{before}"
+        )
+    if state.unprovable:
+        found.append(
+            f"{state.unprovable}: it may have left by retention or for an archive, so the checkpoint proves "
+            "nothing about that"
+        )
+    return found
 
 
 def _differences(state: SealedProducer) -> list[str]:
@@ -111,22 +150,26 @@ def _differences(state: SealedProducer) -> list[str]:
 @click.option("--key", type=click.Path(path_type=Path, exists=True), required=True, help="The private key's file.")
 def checkpoint(*, url: str | None, key: Path) -> int:
     """
-    Print a signed note of where each producer's chain ends now; nothing where something is not as sealed.
+    Print a signed note of where each producer's chain ends now; nothing where something was changed, put in or
+    broken. Missing events (erased, lost, or taken out) do not keep it from signing: a warning says how many.
 
     Keep it where the owner of the database cannot write: in git, in an object store with a lock, with a witness.
     """
     from activitylog.seals.checkpoint import Checkpoint, secret_of, sign
-    from activitylog.store.sealed import ends_of, verify_seals
+    from activitylog.store.sealed import ends_of
 
     secret = secret_of(key)
     client = open_store(existing_store(url))
     try:
-        found = verify_seals(client)
+        found = _verified(client)
     finally:
         client.close()
-    if not all(state.is_intact for state in found):
+    if any(state.is_forged for state in found):
         click.echo("error: something is not as it was sealed; see activitylog seals verify.", err=True)
         return FAILED
+    if missing := sum(state.counts["missing"] for state in found):
+        events = f"{missing:,} events that were sealed are" if missing > 1 else "1 event that was sealed is"
+        click.echo(f"warning: {events} not there any more; see activitylog seals verify.", err=True)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     origin = f"activitylog/{secret.partition('+')[0]}"
     click.echo(sign(Checkpoint(origin, now, ends_of(found)), secret), nl=False)

@@ -53,8 +53,9 @@ def verify(*, url: str | None, since: datetime | None, until: datetime | None, a
 
     Each process numbers its events without gaps, so a missing number is an event that was handed on and is not
     stored. What a process has counted as lost, with the reason, and what retention, archives or erasures took,
-    explains a gap; the rest is unexplained. Exit code 0: complete, as far as rows can tell; 1: something is
-    missing without a reason, or there twice.
+    explains a gap; the rest is unexplained. Of several destinations each counts what it loses; what this store
+    lost counts here, where it is known by its URL, else what the one lost that lost most, which is named. Exit
+    code 0: complete, as far as rows can tell; 1: something is missing without a reason, or there twice.
     """
     from activitylog.queries import verify as look
 
@@ -63,7 +64,7 @@ def verify(*, url: str | None, since: datetime | None, until: datetime | None, a
     try:
         if not as_json:
             note_store(store)
-        found = look(client, since=since, until=until)
+        found = look(client, since=since, until=until, name=str(store.url))
     finally:
         client.close()
     if as_json:
@@ -80,6 +81,7 @@ def _print_json(found: Verification) -> None:
     producers = [
         {
             **plain(producer),
+            "losses": {destination: dict(reasons) for destination, reasons in producer.losses.items()},
             "lost": dict(producer.lost),
             "counted": producer.counted,
             "unexplained": producer.unexplained,
@@ -116,7 +118,10 @@ def _print_numbers(producers: Sequence[ProducerFound]) -> None:
         if producer.missing:
             ranges = ", ".join(_range(first, last) for first, last in producer.missing_ranges[:_MOST_RANGES])
             more = f", and {producer.gaps - _MOST_RANGES:,} ranges more" if producer.gaps > _MOST_RANGES else ""
-            reasons = "".join(f"; counted as lost: {reason} {count:,}" for reason, count in producer.lost.items())
+            by = f" by {producer.destination}" if producer.destination else ""
+            reasons = "".join(
+                f"; counted as lost{by}: {reason} {count:,}" for reason, count in producer.lost.items()
+            )
             print_paragraph(f"{producer.producer} lacks {ranges}{more}{reasons}", "- ")
         if producer.repeated:
             shown = producer.repeated_numbers[:_MOST_RANGES]

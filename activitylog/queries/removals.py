@@ -17,8 +17,9 @@ from activitylog.store.watch.asking import Database
 
 Kind = Literal["retention", "archive", "erasure"]
 
-#: Parts go as a whole, so rows leave up to a partition later than the retention says.
-_PARTITION: Final = timedelta(days=31)
+#: How long a producer may have been silent between its rows that left and the oldest one that did not. For
+#: retention it is an eighth of the days, and this at the most: else it would explain any beginning.
+_LONGEST_SILENCE_DAYS: Final = 31.0
 #: Pieces whose last word is that their rows left the table.
 _ARCHIVED: Final = """
 SELECT Piece AS piece, argMax(Action, Time) AS action, argMax(RowCount, Time) AS rows,
@@ -42,11 +43,13 @@ class Removal:
         kind: by what.
         rows: how many events; None where nobody counted them.
         until: the newest time of an event that may be among them.
+        silence_days: a producer whose oldest row is so much younger may have begun among them.
     """
 
     kind: Kind
     rows: int | None
     until: datetime
+    silence_days: float = _LONGEST_SILENCE_DAYS
 
     def __str__(self) -> str:
         moment = f"{self.until:%Y-%m-%d %H:%M} UTC"
@@ -65,9 +68,18 @@ class Removal:
             first: time of the oldest row that it has.
             is_head: the numbers are before that row's; else behind it.
         """
-        if self.kind == "retention":
-            return is_head and first <= self.until + _PARTITION
-        return is_head or self.until >= first
+        if is_head:
+            return first <= self.until + timedelta(days=self.silence_days)
+        return self.kind != "retention" and first <= self.until
+
+
+def may_have_begun_earlier(first: datetime, known: Sequence[Removal]) -> bool:
+    """
+    Whether all that a producer wrote before its oldest row may have left on purpose.
+
+    By retention, or for an archive: an erasure takes events of one person, and never all.
+    """
+    return any(removal.kind != "erasure" and removal.may_hold(first, is_head=True) for removal in known)
 
 
 def removals(database: Database) -> tuple[Removal, ...]:
@@ -85,7 +97,10 @@ def removals(database: Database) -> tuple[Removal, ...]:
 def _retention(database: Database) -> list[Removal]:
     table = database.tables.get(database.events)
     days = table.retention_days if table is not None else None
-    return [] if days is None else [Removal("retention", None, datetime.now(UTC) - timedelta(days=days))]
+    if days is None:
+        return []
+    until = datetime.now(UTC) - timedelta(days=days)
+    return [Removal("retention", None, until, min(days / 8, _LONGEST_SILENCE_DAYS))]
 
 
 def _counted(kind: Any, rows: Sequence[dict[str, Any]]) -> list[Removal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from activitylog.queries.verification import Verification
@@ -41,15 +41,18 @@ def _wrong(found: Verification) -> str:
 
 
 def _reasons(found: Verification) -> Iterator[str]:
-    lost = Counter[str]()
+    lost = defaultdict[str, Counter[str]](Counter)
+    counted = Counter[str]()
     for producer in found.producers:
-        lost.update(dict(producer.lost))
-    counted = sum(producer.counted for producer in found.producers)
-    if lost:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(lost.items()))
+        if producer.lost:
+            lost[producer.destination].update(producer.lost)
+            counted[producer.destination] += producer.counted
+    for destination, reasons in sorted(lost.items()):
+        by = f", by {destination}" if destination else ""
+        said = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
         yield (
-            f"Counted as lost after they were numbered: {reasons}. That explains "
-            f"{_many(counted, 'missing number')}."
+            f"Counted as lost after they were numbered{by}: {said}. That explains "
+            f"{_many(counted[destination], 'missing number')}."
         )
     removed = sum(producer.removed for producer in found.producers)
     if removed:

@@ -11,10 +11,12 @@ A process draws a producer when it starts, and again after a fork, and numbers f
 and counters. So a number below the newest one that is not there is something that was handed on and is not stored.
 Three things explain it, in this order:
 
-1. the producer has counted so many as lost: counters with an empty event name and a reason;
+1. the producer has counted so many as lost: counters with an empty event name, a reason and a destination. Each
+   event goes to each destination, and one that two have lost is counted twice; so the losses of one destination
+   explain, never their sum: of this store where its name is known, else of the one that lost most;
 2. rows have left on purpose (:mod:`activitylog.queries.removals`);
 3. it is on its way: rows of the last :data:`SETTLE_SECONDS` are left out, and a number that came late, or with
-   another time, is found all the same.
+   another time, is found all the same: it is looked for everywhere before it is called missing.
 
 What is left is unexplained. Not known from rows: what a producer numbered behind its newest row, whether a
 producer of which no row is stored ever was, and when a row arrived.
@@ -39,12 +41,15 @@ if TYPE_CHECKING:
 #: Rows of so many seconds before now are left out: their neighbours may be on their way.
 SETTLE_SECONDS: Final = 60.0
 
+#: Numbers of all times, for the question's parameter ``near``.
+_EVERYWHERE: Final = 301
 _MOST_PRODUCERS: Final = 1_000_000
 _SHOWN: Final = 100
 #: Event ids that are compared at once.
 _IDS_AT_ONCE: Final = 4_000_000
 _MOST_PASSES: Final = 32
 _SPILL: Final = {"max_bytes_before_external_group_by": 500_000_000}
+_NO_LOSSES: Final[Mapping[str, int]] = MappingProxyType({})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERED: Final = f"""
 SELECT Producer, Seq, Timestamp AS time FROM {EVENTS_TABLE} WHERE Producer IN {{producers:Array(String)}}
@@ -86,7 +91,8 @@ class ProducerFound:
         gaps: how many ranges there are.
         repeated: rows beyond the first of a number.
         repeated_numbers: those numbers and how many rows each has, the lowest hundred.
-        lost: what it has counted as lost after it had numbered it, by reason.
+        losses: what it has counted as lost after it had numbered it, by destination and reason.
+        destination: the one whose losses explain what is missing; empty where there is none.
         removed: missing numbers that may be among rows that left on purpose.
         first: time of its oldest row.
         last: time of its newest row. What it numbered after that cannot be known.
@@ -102,10 +108,16 @@ class ProducerFound:
     gaps: int
     repeated: int
     repeated_numbers: tuple[tuple[int, int], ...]
-    lost: Mapping[str, int]
+    losses: Mapping[str, Mapping[str, int]]
+    destination: str
     removed: int
     first: datetime
     last: datetime
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """What that destination lost, by reason."""
+        return self.losses.get(self.destination, _NO_LOSSES)
 
     @property
     def counted(self) -> int:
@@ -156,7 +168,9 @@ class Verification:
         return self.repeated_ids == 0 and all(producer.complete for producer in self.producers)
 
 
-def verify(client: Client, *, since: datetime | None = None, until: datetime | None = None) -> Verification:
+def verify(
+    client: Client, *, since: datetime | None = None, until: datetime | None = None, name: str = ""
+) -> Verification:
     """
     Look for what is missing and for what is there twice. Only reads.
 
@@ -165,6 +179,9 @@ def verify(client: Client, *, since: datetime | None = None, until: datetime | N
         since: look at producers with rows from this time on, and at their numbers from there; aware. Without it
             at all.
         until: and before this time. By default :data:`SETTLE_SECONDS` before now, by the server's clock.
+        name: of this store where processes send to it: its URL without secrets. Of a producer that has counted
+            losses under this name no others explain anything. (What it lost on its way into a Collector has the
+            Collector's name, so without such losses nobody can say which ones were of this store.)
 
     Raises:
         QueryError: there is no store, or the engine refuses.
@@ -174,15 +191,16 @@ def verify(client: Client, *, since: datetime | None = None, until: datetime | N
     start = since or _EPOCH
     window = {"since": start, "until": end}
     asked = {"until": end, "limit": _MOST_PRODUCERS, "ranges": _SHOWN} | ({"since": since} if since else {})
-    answer = ask(client, "completeness", **asked)
-    found = [_producer(dict(zip(answer.columns, row, strict=True))) for row in answer.rows]
     known = removals(database)
+    found = list(_explained(_found(client, asked, name), known))
+    if any(producer.unexplained for producer in found):
+        found = list(_explained(_found(client, asked | {"near": _EVERYWHERE}, name), known))
     counts = database.row(_ROWS, **window)
     ids = _repeated_ids(client, counts["rows"], window)
     return Verification(
         since,
         end,
-        tuple(sorted(_explained(_with_repeats(client, found, window), known), key=_worst_first)),
+        tuple(sorted(_with_repeats(client, found, window), key=_worst_first)),
         int(counts["rows"]),
         int(counts["unnumbered"]),
         *ids,
@@ -198,7 +216,17 @@ def _server_time(database: Database) -> datetime:
     return database.row("SELECT now64(9, 'UTC') AS now")["now"]  # type: ignore[no-any-return]
 
 
-def _producer(row: Mapping[str, Any]) -> ProducerFound:
+def _found(client: Client, asked: Mapping[str, Any], name: str) -> Iterator[ProducerFound]:
+    answer = ask(client, "completeness", **asked)
+    for row in answer.rows:
+        yield _producer(dict(zip(answer.columns, row, strict=True)), name)
+
+
+def _producer(row: Mapping[str, Any], name: str) -> ProducerFound:
+    losses: dict[str, Mapping[str, int]] = {
+        destination: MappingProxyType(dict(sorted(reasons.items())))
+        for destination, reasons in sorted(row["losses"].items())
+    }
     values = {
         name: row[name] for name in ("producer", "service", "first_seq", "last_seq", "rows", "missing", "gaps")
     }
@@ -207,7 +235,10 @@ def _producer(row: Mapping[str, Any]) -> ProducerFound:
         missing_ranges=tuple((int(first), int(last)) for first, last in row["missing_ranges"]),
         repeated=row["repeated"],
         repeated_numbers=(),
-        lost=MappingProxyType(dict(sorted(row["lost"].items()))),
+        losses=MappingProxyType(losses),
+        destination=name
+        if name and name in losses
+        else max(losses, key=lambda one: sum(losses[one].values()), default=""),
         removed=0,
         first=row["first"],
         last=row["last"],

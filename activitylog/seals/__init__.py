@@ -15,8 +15,14 @@ What it proves: of what a seal covers nothing was changed, removed or added late
 rewrite all later seals. Whoever owns the database can do that; a *checkpoint*
 (:mod:`activitylog.seals.checkpoint`), signed and kept elsewhere, fixes the chains as they were at that time. What
 it does not prove: that an event is true; that the events after the last seal (half a second, or what a killed
-process had not sealed) are all there; who wrote it. The resource (``service.name``) is not covered. Erasing a
-person's events, and retention, break the leaves of those rows, as they must; the chain of seals stays whole.
+process had not sealed) are all there; who wrote it. Not covered are the resource (``service.name``), the scope,
+the severity's name and the trace's flags.
+
+An erased person's events, and those that were lost, are missing, as they must be; seals are about nobody, and
+stay. Retention and archives take all rows of a time, seals and all, so a chain may lose its beginning. Where its
+oldest seal is hardly younger than what they took, that is no break: the chain *begins with* a later number,
+nothing is proved of what was before, and what a checkpoint has of that cannot be compared any more. A beginning
+that is missing for no such reason is a break.
 """
 
 from activitylog.seals.leaf import NOTHING, chain_of, leaf_of

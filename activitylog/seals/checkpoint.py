@@ -127,7 +127,7 @@ def _is_by(line: str, name: str, public: bytes, text: str) -> bool:
     try:
         signer, encoded = line.removeprefix(_DASH).split(" ")
         signature = b64decode(encoded, validate=True)
-        if signer != name or signature[:4] != _key_id(name, public):
+        if signer != name or signature[:4] != _key_id(name, public) or _b64(signature) != encoded:
             return False
         _ed25519().Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], text.encode())
     except (ValueError, BinasciiError, InvalidSignature):

@@ -2,17 +2,27 @@
 Whether the stored events are those that were sealed: reads the rows, and makes the hashes again.
 
 What the result means, and what it does not prove, is told in :mod:`activitylog.seals`.
+
+An attribute may be in the map ``Attributes`` though it has a column of its own: ``007`` is there beside the
+column's 7, ``70000`` beside an ``HttpStatus`` of 0, ``user.id`` and ``activity.actor.id`` where an event has both.
+The hash is over the texts, where the map wins; queries read the columns. So a column also has to hold what both
+ways in make of the text, or the event was changed.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from binascii import Error as BinasciiError
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, Final
+from uuid import UUID
 
+from activitylog.event import FIELDS, Field
 from activitylog.seals import NOTHING, SEAL_EVENT_NAME, chain_of, leaf_of
 from activitylog.seals.checkpoint import Checkpoint
 from activitylog.seals.leaf import GENESIS, LEAF_BYTES
@@ -21,22 +31,41 @@ from activitylog.store.columns import EVENTS_TABLE
 #: Examples of each finding that are kept; all are counted.
 _EXAMPLES: Final = 20
 
+_ACTOR_COLUMNS: Final = ("ActorType", "ActorId")
+#: Attributes whose columns are nobody else's, by name, and those columns.
+_TYPED: Final = {
+    field.attribute: (field, field.column)
+    for field in FIELDS
+    if field.column and field.column not in _ACTOR_COLUMNS
+}
+_COLUMNS: Final = ", ".join((*_ACTOR_COLUMNS, *(column for _, column in _TYPED.values())))
+_WHOLE: Final = re.compile(r"[0-9]{1,20}").fullmatch
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?", re.IGNORECASE).fullmatch
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE).fullmatch
+
 _SEALS: Final = f"""
-SELECT Producer, Seq, LogAttributes AS attributes
+SELECT Producer, Seq, toUnixTimestamp64Nano(Timestamp) AS ns, LogAttributes AS attributes
 FROM {EVENTS_TABLE}
 WHERE EventName = {{name:String}}
 ORDER BY Producer, Seq
 """  # noqa: S608 - a constant name
 _ROWS: Final = f"""
-SELECT Seq, EventName, toUnixTimestamp64Nano(Timestamp) AS ns, SeverityNumber, Body, TraceId, SpanId, LogAttributes
+SELECT EventName, toUnixTimestamp64Nano(Timestamp) AS ns, SeverityNumber, Body, TraceId, SpanId, LogAttributes,
+    arrayIntersect(mapKeys(Attributes), {{typed:Array(String)}}) AS beside,
+    arrayUniq(mapKeys(Attributes)) = length(Attributes) AS has_each_key_once, {_COLUMNS}
 FROM {EVENTS_TABLE}
 WHERE Producer = {{producer:String}} AND Seq BETWEEN {{first:UInt64}} AND {{last:UInt64}}
 """  # noqa: S608
 _TAILS: Final = f"""
-SELECT Producer, max(Seq) AS newest
+SELECT Producer, max(Seq) AS newest, countIf(Seq = 0) AS unnumbered
 FROM {EVENTS_TABLE}
 WHERE Producer != ''
 GROUP BY Producer
+"""  # noqa: S608
+_BEFORE: Final = f"""
+SELECT count()
+FROM {EVENTS_TABLE}
+WHERE Producer = {{producer:String}} AND Seq > 0 AND Seq < {{first:UInt64}}
 """  # noqa: S608
 
 
@@ -50,8 +79,11 @@ class SealedProducer:
         sealed: last number that a seal covers; 0 without one.
         chain: the hash of the last seal, hexadecimal.
         newest: the largest number of its events.
+        begins: number with which it begins: 1, unless retention or an archive may have taken what was before.
+        before: events with smaller numbers that are there all the same, about which nothing is proved.
+        unprovable: what a checkpoint has of it and nobody can compare any more, in words; empty without.
         intact: events that are as they were sealed.
-        changed, missing, added: numbers of events that are not; the first twenty.
+        changed, missing, added: numbers of events that are not, 0 for one without a number; the first twenty.
         counts: of changed, missing and added ones, how many there are in all.
         broken: what is wrong with the seals themselves, in words.
     """
@@ -61,6 +93,9 @@ class SealedProducer:
     sealed: int = 0
     chain: str = ""
     newest: int = 0
+    begins: int = 1
+    before: int = 0
+    unprovable: str = ""
     intact: int = 0
     changed: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
@@ -75,12 +110,17 @@ class SealedProducer:
 
     @property
     def is_intact(self) -> bool:
-        """Whether everything that seals cover is as it was."""
+        """Whether everything that seals cover is as it was, from its beginning on."""
         return not self.broken and not any(self.counts.values())
 
-    def note(self, what: str, number: int) -> None:
-        """An event is not as it was sealed."""
-        self.counts[what] += 1
+    @property
+    def is_forged(self) -> bool:
+        """Whether something was put in, changed or broken, which no erasure, retention or loss does."""
+        return bool(self.broken or self.changed or self.added)
+
+    def note(self, what: str, number: int, events: int = 1) -> None:
+        """Events are not as they were sealed."""
+        self.counts[what] += events
         examples: list[int] = getattr(self, what)
         if len(examples) < _EXAMPLES:
             examples.append(number)
@@ -93,39 +133,70 @@ class _Seal:
     previous: bytes
     chain: bytes
     leaves: bytes
+    time: datetime
 
     def leaf(self, number: int) -> bytes:
         start = (number - self.first) * LEAF_BYTES
         return self.leaves[start : start + LEAF_BYTES]
 
 
-def verify_seals(client: Any, checkpoint: Checkpoint | None = None) -> list[SealedProducer]:
+def verify_seals(
+    client: Any,
+    checkpoint: Checkpoint | None = None,
+    *,
+    may_have_begun_earlier: Callable[[datetime], bool] = lambda _: False,
+) -> list[SealedProducer]:
     """
     Check everything that seals cover.
 
     Args:
         client: of clickhouse-connect.
         checkpoint: of an earlier time; its chains must be found again.
+        may_have_begun_earlier: whether all that a producer wrote before its oldest row, of this time, may have
+            left on purpose (:func:`activitylog.queries.removals.may_have_begun_earlier`). By default nothing has.
 
     Returns:
         Each producer that has a seal, or is in the checkpoint, by name.
     """
     found: dict[str, SealedProducer] = {}
     chains: dict[str, dict[int, str]] = defaultdict(dict)
+    begins: dict[str, int] = {}
     for producer, seal in _seals(client, found):
-        _follow(found[producer], seal)
-        _compare(client, found[producer], seal)
+        state, explained = found[producer], may_have_begun_earlier(seal.time)
+        if state.seals == 0 and seal.first > 1 and explained and not state.broken:
+            _begin(client, state, seal)
+            begins[producer] = seal.first
+            chains[producer][seal.first - 1] = seal.previous.hex()
+        _follow(state, seal)
+        _compare(client, state, seal, may_begin_here=explained)
         chains[producer][seal.last] = seal.chain.hex()
-    for producer, newest in client.query(_TAILS).result_rows:
+    there = set()
+    for producer, newest, unnumbered in client.query(_TAILS).result_rows:
+        there.add(producer)
         if producer in found:
             found[producer].newest = newest
-    for producer, (last, chain) in (checkpoint.ends if checkpoint else {}).items():
-        state = found.setdefault(producer, SealedProducer(producer))
-        if chains[producer].get(last) != chain:
-            state.broken.append(
-                f"the checkpoint of {checkpoint.time if checkpoint else ''} has another chain at {last}"
-            )
+            if unnumbered:
+                found[producer].note("added", 0, unnumbered)
+    if checkpoint is not None:
+        ended = may_have_begun_earlier(_time_of(checkpoint))
+        for producer, (last, chain) in checkpoint.ends.items():
+            state = found.setdefault(producer, SealedProducer(producer))
+            if chains[producer].get(last) == chain:
+                continue
+            if last < begins.get(producer, 0) - 1 or (ended and producer not in there):
+                state.unprovable = f"what the checkpoint of {checkpoint.time} has of it, up to {last}, is not here"
+            else:
+                state.broken.append(f"the checkpoint of {checkpoint.time} has another chain at {last}")
     return sorted(found.values(), key=lambda state: state.producer)
+
+
+def _time_of(checkpoint: Checkpoint) -> datetime:
+    """When it was signed; where it does not say so readably, a time before which nothing has left."""
+    try:
+        time = datetime.fromisoformat(checkpoint.time)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def ends_of(producers: list[SealedProducer]) -> Mapping[str, tuple[int, str]]:
@@ -135,26 +206,34 @@ def ends_of(producers: list[SealedProducer]) -> Mapping[str, tuple[int, str]]:
 
 def _seals(client: Any, found: dict[str, SealedProducer]) -> Iterator[tuple[str, _Seal]]:
     rows = client.query(_SEALS, parameters={"name": SEAL_EVENT_NAME}).result_rows
-    for producer, number, attributes in rows:
+    for producer, number, ns, attributes in rows:
         state = found.setdefault(producer, SealedProducer(producer))
-        seal = _parsed(attributes)
+        seal = _parsed(attributes, ns)
         if seal is None:
             state.broken.append(f"the seal with number {number} cannot be read")
         else:
             yield producer, seal
 
 
-def _parsed(attributes: Mapping[str, str]) -> _Seal | None:
+def _parsed(attributes: Mapping[str, str], ns: int) -> _Seal | None:
     def get(name: str) -> str:
         return attributes.get(f"activity.seal.{name}", "")
 
     try:
         first, last = int(get("first")), int(get("last"))
         leaves = b64decode(get("leaves"), validate=True)
-        seal = _Seal(first, last, bytes.fromhex(get("previous")), bytes.fromhex(get("chain")), leaves)
+        time = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=ns // 1_000)
+        seal = _Seal(first, last, bytes.fromhex(get("previous")), bytes.fromhex(get("chain")), leaves, time)
     except (ValueError, BinasciiError):
         return None
     return seal if len(leaves) == (last - first + 1) * LEAF_BYTES else None
+
+
+def _begin(client: Any, state: SealedProducer, seal: _Seal) -> None:
+    """Take a seal for the first one that is left: it says itself what was before."""
+    state.begins, state.sealed, state.chain = seal.first, seal.first - 1, seal.previous.hex()
+    parameters = {"producer": state.producer, "first": seal.first}
+    ((state.before,),) = client.query(_BEFORE, parameters=parameters).result_rows
 
 
 def _follow(state: SealedProducer, seal: _Seal) -> None:
@@ -170,22 +249,31 @@ def _follow(state: SealedProducer, seal: _Seal) -> None:
     state.sealed, state.chain = seal.last, seal.chain.hex()
 
 
-def _compare(client: Any, state: SealedProducer, seal: _Seal) -> None:
-    """Whether the events of a seal are there, once, and as they were."""
-    parameters = {"producer": state.producer, "first": seal.first, "last": seal.last}
+def _compare(client: Any, state: SealedProducer, seal: _Seal, *, may_begin_here: bool) -> None:
+    """Whether the events of a seal are there, once, and as they were; its first ones may have left without it."""
+    parameters = {"producer": state.producer, "first": seal.first, "last": seal.last, "typed": [*_TYPED]}
     seen: set[int] = set()
     for row in client.query(_ROWS, parameters=parameters).named_results():
         number, leaf = row["Seq"], seal.leaf(row["Seq"])
         if leaf == NOTHING or number in seen:
             state.note("added", number)
-        elif _leaf(row) == leaf:
+        elif _leaf(row) == leaf and _columns_agree(row):
             state.intact += 1
         else:
             state.note("changed", number)
         seen.add(number)
-    for number in range(seal.first, seal.last + 1):
-        if number not in seen and seal.leaf(number) != NOTHING:
-            state.note("missing", number)
+    missing = [
+        number
+        for number in range(seal.first, seal.last + 1)
+        if number not in seen and seal.leaf(number) != NOTHING
+    ]
+    if may_begin_here and state.begins == seal.first:
+        begins = min(seen, default=seal.last + 1)
+        if missing and missing[0] < begins:
+            state.begins = begins
+            missing = [number for number in missing if number > begins]
+    for number in missing:
+        state.note("missing", number)
 
 
 def _leaf(row: Mapping[str, Any]) -> bytes:
@@ -198,3 +286,46 @@ def _leaf(row: Mapping[str, Any]) -> bytes:
         span_id=row["SpanId"],
         attributes=row["LogAttributes"],
     )
+
+
+def _columns_agree(row: Mapping[str, Any]) -> bool:
+    """Whether the typed columns hold what either way in makes of the attributes' texts."""
+    texts = row["LogAttributes"]
+    user = texts.get("user.id")
+    actor = (
+        "user" if user else texts.get("activity.actor.type", ""),
+        texts.get("activity.actor.id", "") if user is None else user,
+    )
+    return (
+        row["has_each_key_once"]
+        and actor == (row["ActorType"], row["ActorId"])
+        and all(
+            _held(field, texts[field.attribute]) == _value(row[column])
+            for field, column in map(_TYPED.__getitem__, row["beside"])
+        )
+    )
+
+
+def _value(stored: Any) -> Any:
+    return stored if isinstance(stored, (str, int, float)) else str(stored)
+
+
+def _held(field: Field, text: str) -> str | int | float:
+    """
+    What the column holds of an attribute that is in the map as well: its default where it cannot hold the text.
+
+    The rules are those of ``otel_clickhouse.holders`` and of the view behind the Collector's table; tests hold
+    all three equal.
+    """
+    match field.type:
+        case "String":
+            return text
+        case "UUID":
+            return str(UUID(text)) if _UUID(text) else field.default
+        case "Float64":
+            return number if _NUMBER(text) and isfinite(number := float(text)) else field.default
+    largest = 2 ** int(field.type.removeprefix("UInt")) - 1
+    if field.scale == 1:
+        return number if _WHOLE(text) and (number := int(text)) <= largest else field.default
+    scaled = float(text) * field.scale if _NUMBER(text) else -1.0
+    return number if isfinite(scaled) and 0 <= (number := round(scaled)) <= largest else field.default

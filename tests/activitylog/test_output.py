@@ -60,6 +60,12 @@ class TestRenderLogRecord:
         record = rendered(method, **attributes)
         assert (record.severity_number, record.severity_text) == (severity, severity.name)
 
+    @pytest.mark.parametrize("outcome", [[], ["failure"], {"a": 1}, 7, True])
+    def test_an_outcome_that_is_none_costs_no_event(self, outcome: Any) -> None:
+        """Not even one that no dictionary takes for a key."""
+        record = rendered("warning", **{"activity.outcome": outcome})
+        assert record.severity_number is SeverityNumber.WARN
+
     def test_given_trace_ids(self) -> None:
         """An import brings its own."""
         record = rendered(trace_id="0af7651916cd43dd8448eb211c80319c", span_id="b7ad6b7169203331", trace_flags=1)

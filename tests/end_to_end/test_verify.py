@@ -76,15 +76,22 @@ class TestVerify:
         assert (ended.code, ended.out.split(":")[0]) == (0, "Complete")
 
     def test_counted_losses(self, store: Path) -> None:
-        """Are the reason for as many numbers; the repeats stay."""
-        sql(
-            store,
-            "INSERT INTO activity_counters (Minute, EventName, Reason, EventCount, Producer, Seq) "
-            "SELECT '2026-05-01 01:48:00', '', 'queue_full', 5, any(Producer), 101 FROM activity_events",
-        )
+        """Are the reason for as many numbers, of this store before others; the repeats stay."""
+        here, there = f"chdb://{store}", "otlp://collector:4317"
+        for seq, destination, count in ((101, here, 5), (102, there, 9)):
+            sql(
+                store,
+                "INSERT INTO activity_counters (Minute, EventName, Rule, Reason, EventCount, Producer, Seq) "
+                f"SELECT '2026-05-01 01:48:00', '', '{destination}', 'queue_full', {count}, any(Producer), {seq} "
+                "FROM activity_events",
+            )
         (document,) = verify(store, "--json").rows
         (producer,) = document["producers"]
         assert (producer["counted"], producer["unexplained"], producer["lost"]) == (5, 0, {"queue_full": 5})
+        assert (producer["destination"], producer["losses"]) == (
+            here, {here: {"queue_full": 5}, there: {"queue_full": 9}},
+        )  # fmt: skip
+        assert f"; counted as lost by {here}: queue_full 5" in " ".join(verify(store).out.split())
         assert document["words"][0].startswith("Not complete: 2 rows of 1 producer too many")
 
     @pytest.mark.parametrize("options", [("--since", "never"), ("--nothing",), ("--until", "2026-13-01")])

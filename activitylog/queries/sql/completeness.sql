@@ -1,6 +1,7 @@
 -- title: What is missing and what is doubled, by producer
 -- answers: Which numbers of each producer are missing, in ranges, and how many are there twice, over everything that
---   is stored? And how many of its events has it counted as lost after it had numbered them, by reason?
+--   is stored? And how many of its events has it counted as lost after it had numbered them, by reason: in lost those
+--   of the destination that lost most (each event went to each), in losses those of each?
 -- group: quality
 -- kind: ranking
 -- x: producer
@@ -10,7 +11,7 @@
 -- example: activitylog query completeness
 -- param since DateTime64(9, 'UTC') = 1900-01-01 : only producers with rows from this time on (UTC), and their numbers
 -- param until DateTime64(9, 'UTC') = 2262-01-01 : and before this time (UTC)
--- param near UInt32 = 3 : with a range: its numbers are looked for so many days around it, too
+-- param near UInt32 = 3 : with a range: its numbers are looked for so many days around it, too; above 300 everywhere
 -- param ranges UInt64 = 100 : at most this many ranges a producer, the lowest ones
 -- param limit UInt64 = 1000 : at most this many producers, the worst first
 WITH
@@ -18,8 +19,11 @@ WITH
     {until:DateTime64(9, 'UTC')} AS stop,
     start > toDateTime64('1901-01-01', 9, 'UTC') AS begun,
     stop < toDateTime64('2261-01-01', 9, 'UTC') AS ended,
-    if(begun, start - toIntervalDay(least({near:UInt32}, 300)), start) AS earliest,
-    if(ended, stop + toIntervalDay(least({near:UInt32}, 300)), stop) AS latest
+    {near:UInt32} > 300 AS everywhere,
+    if(everywhere, toDateTime64('1900-01-01', 9, 'UTC'),
+        if(begun, start - toIntervalDay(least({near:UInt32}, 300)), start)) AS earliest,
+    if(everywhere, toDateTime64('2262-04-11 23:47:16', 9, 'UTC'),
+        if(ended, stop + toIntervalDay(least({near:UInt32}, 300)), stop)) AS latest
 SELECT
     found.producer AS producer,
     service,
@@ -33,7 +37,8 @@ SELECT
     arrayZip(
         arraySort(bitmapToArray(bitmapSubsetLimit(begins, toUInt64(0), {ranges:UInt64}))),
         arraySort(bitmapToArray(bitmapSubsetLimit(ends, toUInt64(0), {ranges:UInt64})))) AS missing_ranges,
-    CAST(losses.reasons, 'Map(String, UInt64)') AS lost,
+    CAST(lost_most, 'Map(String, UInt64)') AS lost,
+    lost_by_destination AS losses,
     first,
     last
 FROM
@@ -76,16 +81,29 @@ FROM
 ) AS found
 LEFT JOIN
 (
-    -- lost after it had a number: a counter of no event, once each
-    SELECT producer, sumMap(map(reason, number_of)) AS reasons
+    -- Lost after it had a number: a counter of no event, once each. Every destination counts what it loses, and the
+    -- same event may be lost by several, so these are never summed.
+    SELECT
+        producer,
+        argMax(reasons, (total, destination)) AS lost_most,
+        CAST(groupArray((destination, reasons)), 'Map(String, Map(String, UInt64))') AS lost_by_destination
     FROM
     (
-        SELECT Producer AS producer, Reason AS reason, if(Seq = 0, sum(EventCount), any(EventCount)) AS number_of
-        FROM activity_counters
-        WHERE EventName = '' AND Reason != '' AND Minute >= earliest AND Minute < latest
-        GROUP BY producer, reason, Seq, Minute
+        SELECT producer, destination, sumMap(map(reason, number_of)) AS reasons, sum(number_of) AS total
+        FROM
+        (
+            SELECT
+                Producer AS producer,
+                Rule AS destination,
+                Reason AS reason,
+                if(Seq = 0, sum(EventCount), any(EventCount)) AS number_of
+            FROM activity_counters
+            WHERE EventName = '' AND Reason != '' AND Minute >= earliest AND Minute < latest
+            GROUP BY producer, destination, reason, Seq, Minute
+        )
+        GROUP BY producer, destination
     )
     GROUP BY producer
-) AS losses ON losses.producer = found.producer
+) AS counted ON counted.producer = found.producer
 ORDER BY missing DESC, repeated DESC, producer
 LIMIT {limit:UInt64}

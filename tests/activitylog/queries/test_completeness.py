@@ -87,12 +87,36 @@ class TestCompleteness:
         answer = ask(store, "completeness")
         assert answer.columns == (
             "producer", "service", "first_seq", "last_seq", "rows", "missing", "repeated", "gaps",
-            "missing_ranges", "lost", "first", "last",
+            "missing_ranges", "lost", "losses", "first", "last",
         )  # fmt: skip
-        assert [(line[0], *line[2:10]) for line in answer.rows] == [
-            ("p1", 1, 14, 9, 7, 2, 3, [(1, 2), (5, 6), (9, 11)], {"queue_full": 3}),
-            ("p2", 1, 2, 2, 0, 0, 0, [], {}),
+        assert [(line[0], *line[2:11]) for line in answer.rows] == [
+            ("p1", 1, 14, 9, 7, 2, 3, [(1, 2), (5, 6), (9, 11)], {"queue_full": 3}, {"": {"queue_full": 3}}),
+            ("p2", 1, 2, 2, 0, 0, 0, [], {}, {}),
         ]
+
+    def test_losses_of_several_destinations(self, store: Any) -> None:
+        """Each event went to each of them: what the one lost that lost most, and what each lost."""
+        put(store, row(_TIME, Producer="p1", Seq=1))
+        for seq, (destination, reason, count) in enumerate(
+            (("clickhouse:", "expired", 2), ("otlp:", "queue_full", 4), ("clickhouse:", "permanent", 3)), 2
+        ):
+            lost = {"Rule": destination, "Reason": reason, "EventCount": count}
+            put(store, {"Minute": _TIME, "Producer": "p1", "Seq": seq, **lost}, table="activity_counters")
+        (line,) = ask(store, "completeness").rows
+        assert line[9:11] == (
+            {"expired": 2, "permanent": 3},
+            {"clickhouse:": {"expired": 2, "permanent": 3}, "otlp:": {"queue_full": 4}},
+        )
+
+    @pytest.mark.parametrize("time", ["1900-01-01 00:00:00", "2020-01-01", "2262-04-11 23:47:15.999999999"])
+    def test_looks_as_far_as_it_is_told(self, store: Any, time: str) -> None:
+        """Numbers with a time near the range, or with any."""
+        put(store, *(row(_TIME, Producer="p1", Seq=number) for number in (1, 3)), row(time, Producer="p1", Seq=2))
+        found = [
+            ask(store, "completeness", since="2026-03-01", until="2026-03-02", near=days).rows[0][5]
+            for days in (3, 300, 301)
+        ]
+        assert found == [1, 1, 0]
 
     def test_from_a_time_on(self, store: Any) -> None:
         """Where a producer began is not asked then, and a number that has another time is there all the same."""

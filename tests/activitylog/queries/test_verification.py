@@ -21,12 +21,13 @@ def numbered(client: Any, producer: str, *numbers: int, day: str = _DAY) -> None
     put(client, *(row(f"{day} 10:00:{n % 60:02}", "a.b", Producer=producer, Seq=n) for n in numbers))
 
 
-def lost(client: Any, producer: str, reason: str, count: int, seq: int) -> None:
+def lost(client: Any, producer: str, reason: str, count: int, seq: int, destination: str = "") -> None:
     """A counter of losses, as a process writes it."""
     counter = {
         "Minute": f"{_DAY} 10:00:00",
         "Producer": producer,
         "Seq": seq,
+        "Rule": destination,
         "Reason": reason,
         "EventCount": count,
     }
@@ -121,6 +122,15 @@ class TestVerify:
         )  # fmt: skip
         assert verify(empty_store, until=at("2026-03-02")).producers[0].repeated_numbers == ((2, 2),)
 
+    @pytest.mark.parametrize("day", ["1999-12-31", "2026-02-01", "2026-12-01", "2200-01-01"])
+    @pytest.mark.parametrize("since", [None, at("2026-03-01")])
+    def test_a_number_with_another_time(self, empty_store: Any, day: str, since: datetime | None) -> None:
+        """A wrong clock, an import, a time in the future: it is there, whatever it says when it was."""
+        numbered(empty_store, "p1", 1, 3)
+        numbered(empty_store, "p1", 2, day=day)
+        found = verify(empty_store, since=since, until=at("2026-03-02"))
+        assert (found.complete, [one.missing for one in found.producers]) == (True, [0])
+
 
 class TestExplained:
     """What a gap is set against."""
@@ -139,6 +149,43 @@ class TestExplained:
         assert sentences(found)[1] == (
             "Counted as lost after they were numbered: queue_full 1, shutdown 1. That explains 2 missing numbers."
         )
+
+    def test_of_several_destinations_the_one_that_lost_most(self, empty_store: Any) -> None:
+        """Each counts what it loses of the same events: an event that both lost explains one number, not two."""
+        numbered(empty_store, "p1", 1, 6)
+        lost(empty_store, "p1", "expired", 2, 7, "clickhouse://h:8123/a")
+        lost(empty_store, "p1", "expired", 2, 8, "otlp://c:4317")
+        lost(empty_store, "p1", "queue_full", 1, 9, "otlp://c:4317")
+        found = verify(empty_store)
+        (one,) = found.producers
+        assert (one.missing, one.counted, one.unexplained, one.destination) == (4, 3, 1, "otlp://c:4317")
+        assert dict(one.lost) == {"expired": 2, "queue_full": 1}
+        assert {name: dict(reasons) for name, reasons in one.losses.items()} == {
+            "clickhouse://h:8123/a": {"expired": 2},
+            "otlp://c:4317": {"expired": 2, "queue_full": 1},
+        }
+        assert sentences(found)[1] == (
+            "Counted as lost after they were numbered, by otlp://c:4317: expired 2, queue_full 1. That explains 3 "
+            "missing numbers."
+        )
+
+    def test_of_this_store_where_its_name_is_known(self, empty_store: Any) -> None:
+        """What another one lost is no reason then. A producer without such losses may go another way."""
+        numbered(empty_store, "p1", 1, 6)
+        lost(empty_store, "p1", "expired", 1, 7, "clickhouse://h:8123/a")
+        lost(empty_store, "p1", "queue_full", 9, 8, "otlp://c:4317")
+        numbered(empty_store, "p2", 1, 3)
+        lost(empty_store, "p2", "queue_full", 1, 4, "otlp://c:4317")
+        found = verify(empty_store, name="clickhouse://h:8123/a")
+        assert [(one.producer, one.destination, one.counted, one.unexplained) for one in found.producers] == [
+            ("p1", "clickhouse://h:8123/a", 1, 3), ("p2", "otlp://c:4317", 1, 0),
+        ]  # fmt: skip
+        assert sentences(found)[1:3] == [
+            "Counted as lost after they were numbered, by clickhouse://h:8123/a: expired 1. That explains 1 "
+            "missing number.",
+            "Counted as lost after they were numbered, by otlp://c:4317: queue_full 1. That explains 1 missing "
+            "number.",
+        ]
 
     def test_more_missing_than_counted(self, empty_store: Any) -> None:
         """The rest has no reason; more losses than gaps are of the end that nobody sees."""
@@ -182,6 +229,15 @@ class TestExplained:
         archived(empty_store, "archived", 50, "2026-02-01")
         assert verify(empty_store).producers[0].unexplained == 2
 
+    @pytest.mark.parametrize(("days", "unexplained"), [(30, 0), (32, 2)])
+    def test_an_archive_is_no_excuse_for_new_producers(
+        self, empty_store: Any, days: int, unexplained: int
+    ) -> None:
+        """However much it took: whose first row is far younger did not begin among it."""
+        archived(empty_store, "archived", 10_000_000, "2026-02-01")
+        numbered(empty_store, "p1", 3, 4, day=f"{at('2026-02-01') + timedelta(days=days):%Y-%m-%d}")
+        assert [one.unexplained for one in verify(empty_store).producers] == [unexplained]
+
     def test_erased(self, empty_store: Any) -> None:
         """An erasure leaves gaps anywhere; only so many as it erased, and only once it is finished."""
         numbered(empty_store, "p1", 1, 5)
@@ -213,3 +269,13 @@ class TestExplained:
         apply(migrated_client, parse_store({"retention_days": 100}))
         numbered(migrated_client, "p1", 7, day=f"{datetime.now(UTC) - timedelta(days=20):%Y-%m-%d}")
         assert [one.unexplained for one in verify(migrated_client).producers] == [6]
+
+    def test_short_retention_is_no_excuse_either(self, migrated_client: Any) -> None:
+        """Of 16 days it is two that a producer may have been silent."""
+        apply(migrated_client, parse_store({"retention_days": 16}))
+        now = datetime.now(UTC)
+        for producer, age_hours in (("p1", 15 * 24), ("p2", 13 * 24)):
+            time = f"{now - timedelta(hours=age_hours):%Y-%m-%d %H:%M:%S}"
+            put(migrated_client, row(time, "a.b", Producer=producer, Seq=7))
+        found = {one.producer: one.unexplained for one in verify(migrated_client).producers}
+        assert found == {"p1": 0, "p2": 6}
