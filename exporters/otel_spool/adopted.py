@@ -56,6 +56,7 @@ class AdoptedFolders:
         self._log = log
         self._folders: list[Folder] = []
         self._closed = False
+        self._avoided: set[Path] = set()
         self.taking = threading.Lock()
 
     def __iter__(self) -> Iterator[Folder]:
@@ -74,7 +75,7 @@ class AdoptedFolders:
         left = max(most - len(self), 0)
         found = 0
         with self.taking, suppress(OSError):  # the directory itself cannot be looked at
-            ours = {folder.path for folder in (self._current(), *self) if folder is not None}
+            ours = {folder.path for folder in (self._current(), *self) if folder is not None} | self._avoided
             free = orphans(self._filesystem, self._directory, ours, making=self._lock, synced=self._synced)
             for folder in itertools.islice(free, left):
                 found += 1
@@ -109,6 +110,11 @@ class AdoptedFolders:
             if folder in self._folders:
                 self._folders.remove(folder)
             self._accounts.let_go(folder, folder.label)
+
+    def leave_alone(self, folder: Folder) -> None:
+        """Let go of a folder that only another process can read."""
+        self._avoided.add(folder.path)
+        self.release(folder)
 
     def release_all(self) -> None:
         """Let go of all of them: this process cannot deliver what is in them."""

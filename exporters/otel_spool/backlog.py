@@ -22,7 +22,7 @@ from zlib import crc32
 from opentelemetry.sdk._logs import ReadableLogRecord
 
 from otel_spool.codec import decode_record
-from otel_spool.delivery import Batch
+from otel_spool.delivery import Batch, Outcome
 from otel_spool.exceptions import CorruptError, MissingCodecError
 from otel_spool.folder import Entry, Folder
 from otel_spool.frame import Damage
@@ -64,15 +64,14 @@ class Backlog:
         self._max_records = max_records
         self._turn = turn
         self._seen: dict[Folder, Ranges] = {}
-        self._left_alone: set[Folder] = set()
+        self._ended = False
         self._known_damages: set[tuple[Path, int]] = set()
 
     def work(self) -> bool:
-        """Send everything there is; False when that was ended before."""
+        """Send everything there is; False when something is left."""
+        self._ended = False
         done = [self._own()]
-        done += [
-            self._adopted(folder) for folder in list(self._spool.adopted)
-        ]  # each, whatever became of the others
+        done += [self._adopted(folder) for folder in list(self._spool.adopted)]
         return all(done)
 
     def forget(self) -> None:
@@ -80,16 +79,21 @@ class Backlog:
         self._seen.clear()
 
     def _own(self) -> bool:
-        while (taken := self._spool.take_deferred()) is not None:
-            folder, segment = taken
-            try:
-                if not (self._pending(folder) and self._segment(folder, segment)):
-                    return False
-                if segment.unsettled > 0 and not self._give_up_unreadable(folder, segment):
-                    return False
-            finally:
+        folder = self._spool.writer.folder
+        done = folder is None or self._pending(folder)
+        taken: list[Segment] = []
+        try:
+            while not self._ended and (found := self._spool.take_deferred()) is not None:
+                folder, segment = found
+                taken.append(segment)
+                sent = self._segment(folder, segment)
+                if sent and segment.unsettled > 0:
+                    sent = self._give_up_unreadable(folder, segment)
+                done = sent and done
+        finally:
+            for segment in taken:
                 segment.taken = False
-        return True
+        return done and not self._ended
 
     def _give_up_unreadable(self, folder: Folder, segment: Segment) -> bool:
         """All that can be read of a segment is sent. False while other events of it are being sent."""
@@ -100,15 +104,14 @@ class Backlog:
             return True
 
     def _adopted(self, folder: Folder) -> bool:
-        if folder in self._left_alone:
-            return True
         try:
-            done = self._pending(folder) and all(
-                self._segment(folder, segment) for segment in sorted(folder.segments.values(), key=_order)
-            )
+            done = self._pending(folder)
+            for segment in sorted(folder.segments.values(), key=_order):
+                done = not self._ended and self._segment(folder, segment) and done
         except MissingCodecError as error:
-            self._left_alone.add(folder)
             self._spool.log.tell("codec", "%s is left as it is: %s", folder.path.name, error)
+            self._seen.pop(folder, None)
+            self._spool.adopted.leave_alone(folder)
             return True
         if done and not folder.segments:
             self._note_missing(folder)
@@ -121,15 +124,22 @@ class Backlog:
         with self._spool.lock:
             in_flight = self._spool.in_flight
             waiting = [frozen for frozen in folder.journal.pending.values() if frozen.token not in in_flight]
+            if not waiting:
+                return True
+            self._spool.writer.seal_frozen()  # a file that is read is not written to
             settled = folder.journal.settled.copy()
-        if not waiting:
-            return True
         found = self._collect(folder, events_in(waiting), settled)
-        return found is not None and all(self._again(folder, frozen, found) for frozen in waiting)
+        done = found is not None
+        for frozen in waiting if found is not None else ():
+            done = not self._ended and self._again(folder, frozen, found or {}) and done
+        return done
 
     def _collect(self, folder: Folder, wanted: Ranges, settled: Ranges) -> dict[int, _Found] | None:
         found: dict[int, _Found] = {}
+        is_own = folder is self._spool.writer.folder
         for segment in sorted(folder.segments.values(), key=_order):
+            if is_own and not segment.frozen:
+                continue
             contents = self._read(folder, segment)
             if contents is None:
                 return None
@@ -151,7 +161,18 @@ class Backlog:
         if len(records) < len(numbers) and frozen.token in folder.journal.split:
             rest = crc32(repr(in_order(entry.number for entry in entries)).encode("ascii"))
             batch = replace(batch, token=f"{frozen.token}/rest-{rest:08x}", first_attempt_ns=_LONG_AGO_NS)
-        return self._turn() and self._sender.send(folder, entries, batch, token=frozen.token).complete
+        if not self._has_turn():
+            return False
+        return self._went_on(self._sender.send(folder, entries, batch, token=frozen.token))
+
+    def _has_turn(self) -> bool:
+        self._ended = self._ended or not self._turn()
+        return not self._ended
+
+    def _went_on(self, outcome: Outcome) -> bool:
+        """Whether that is done. What was put off holds nothing else up; any other reason ends the work."""
+        self._ended = not (outcome.complete or outcome.put_off)
+        return outcome.complete
 
     def _note_lost(self, folder: Folder, numbers: Sequence[int]) -> None:
         """Of a frozen batch these events are nowhere, unless they were given up before."""
@@ -184,18 +205,21 @@ class Backlog:
         events = [event for event in contents.events if event.number not in settled]
         waiting = [event for event in events if event.number in pending]  # another thread is sending them
         events = [event for event in events if event.number not in pending] if waiting else events
+        done = not waiting
         for part in self._parts(events):
             found = list(self._decode(folder, segment, contents, part))
-            if found and not self._new(folder, found):
+            if found:
+                done = self._new(folder, found) and done
+            if self._ended:
                 return False
-        return not waiting
+        return done
 
     def _new(self, folder: Folder, found: Sequence[_Found]) -> bool:
-        if not self._turn():
+        if not self._has_turn():
             return False
         entries, records = [entry for entry, _ in found], [record for _, record in found]
         doubtful = folder.journal.damaged
-        return self._sender.freeze_and_send(folder, entries, records, doubtful=doubtful).complete
+        return self._went_on(self._sender.freeze_and_send(folder, entries, records, doubtful=doubtful))
 
     def _read(self, folder: Folder, segment: Segment) -> Contents | None:
         """What is in a segment; None when that cannot be read for now."""
@@ -228,8 +252,11 @@ class Backlog:
             seen.update((event.number, event.number) for event in contents.events)
 
     def _is_expired(self, segment: Segment) -> bool:
+        """Whether even its newest event is too old."""
+        options = self._spool.options
         age_ns = self._spool.now_ns() - segment.created_ns
-        return segment.created_ns > _NO_CLOCK_NS and age_ns > self._spool.options.max_age_seconds * 1e9
+        limit_ns = (options.max_age_seconds + options.segment_age_seconds) * 1e9
+        return segment.created_ns > _NO_CLOCK_NS and age_ns > limit_ns
 
     def _decode(
         self, folder: Folder, segment: Segment, contents: Contents, events: Sequence[StoredEvent]

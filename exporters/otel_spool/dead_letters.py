@@ -32,6 +32,8 @@ FOLDER: Final = "dead"
 SUFFIX: Final = ".letters"
 #: A file is not written to beyond that, or a quarter of what all may take.
 _FILE_BYTES: Final = 4 * 1024 * 1024
+#: New files that somebody may take from us, one after the other, before a letter is given up.
+_FILES_TRIED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,11 @@ class DeadLetters:
         with self._lock:
             self._close()
 
-    def _close(self) -> None:
+    def abandon(self) -> None:
+        """In a forked child: close our copies of the parent's file and its lock, and leave both to it."""
+        self._close(forked=True)  # without our own lock: a thread that the child does not have may hold it
+
+    def _close(self, *, forked: bool = False) -> None:
         file, self._file = self._file, None
         if file is not None:
             with suppress(OSError):
@@ -92,10 +98,13 @@ class DeadLetters:
         held, self._held = self._held, None
         if held is not None:
             with suppress(OSError):
-                held.release()
+                if forked:
+                    held.abandon()
+                else:
+                    held.release()
 
     def _write(self, record: ReadableLogRecord, about: dict[str, object]) -> None:
-        file = self._file if self._file is not None and self._size < self._file_bytes else self._open()
+        file = self._open_file() or self._open()
         kind, payload = encode_record(record, 1)
         source = encode_source(record.resource, record.instrumentation_scope)
         frames = (
@@ -112,20 +121,36 @@ class DeadLetters:
             raise
         self._size += len(frames)
 
+    def _open_file(self) -> AppendFile | None:
+        """The file that is open, if it takes more and nobody has removed it."""
+        is_there = self._held is not None and self._held.is_there()
+        return self._file if is_there and self._size < self._file_bytes else None
+
     def _open(self) -> AppendFile:
         self._close()
         self._filesystem.make_folder(self._folder)
         self._make_room()
-        path = self._folder / f"{self._now_ns():020d}-{self._name}-{next(self._numbers):06d}{SUFFIX}"
+        path = self._lock_new_file()
         self._seed = int.from_bytes(os.urandom(4), "little")
-        file = self._filesystem.open_append(path)
-        first = header(self._seed, self._now_ns(), os.getpid())
-        if file.write(first) != len(first):
-            file.close()
-            raise OSError("a write was cut short")
-        self._held = self._filesystem.lock(path)
-        self._file, self._size = file, len(first)
+        try:
+            self._file = file = self._filesystem.open_append(path)
+            first = header(self._seed, self._now_ns(), os.getpid())
+            if file.write(first) != len(first):
+                raise OSError("a write was cut short")
+        except OSError:
+            self._close()
+            raise
+        self._size = len(first)
         return file
+
+    def _lock_new_file(self) -> Path:
+        # Locked before it is opened: of one that is not, another process may take the letters, and remove it.
+        for _ in range(_FILES_TRIED):
+            path = self._folder / f"{self._now_ns():020d}-{self._name}-{next(self._numbers):06d}{SUFFIX}"
+            self._held = self._filesystem.lock(path)
+            if self._held is not None:
+                return path
+        raise OSError("other processes have taken each new file")
 
     def _make_room(self) -> None:
         paths = letter_files(self._filesystem, self._folder.parent)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord
@@ -30,6 +30,8 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 _LONGEST_WISH_SECONDS: Final = 300.0
 #: So often must an exporter without definite answers fail before a batch is suspected, and halved.
 _FAILURES_UNTIL_SUSPECT: Final = 8
+#: Reason of a "retry" for a single record that may be at fault: others are to be sent before it is tried again.
+_SUSPECT: Final = "export_suspect"
 
 
 #: Told of an attempt: seconds it took, how many records, the status of its answer.
@@ -45,8 +47,8 @@ class PlainExporter:
     Any ``LogRecordExporter``, asked for answers.
 
     A failure may be an outage or the batch itself. A batch that failed eight times is halved; a single record that
-    failed eight times, while others were delivered, is refused. In an outage nothing is delivered, so nothing is
-    refused, however long it lasts.
+    failed eight times is put off, and refused when others were delivered since it failed first. In an outage
+    nothing is delivered, so nothing is refused, however long it lasts.
     """
 
     def __init__(self, exporter: LogRecordExporter) -> None:
@@ -74,12 +76,13 @@ class PlainExporter:
         failures, delivered_before = self._failures.get(token, (0, self._delivered))
         failures += 1
         self._failures[token] = (failures, delivered_before)
-        suspect = failures >= _FAILURES_UNTIL_SUSPECT and (records > 1 or self._delivered > delivered_before)
-        if suspect:
-            del self._failures[token]
-        return Answer(
-            "refused" if suspect else "retry", "export_failed", detail or "the exporter reported a failure"
-        )
+        detail = detail or "the exporter reported a failure"
+        if failures < _FAILURES_UNTIL_SUSPECT:
+            return Answer("retry", "export_failed", detail)
+        if records == 1 and self._delivered == delivered_before:
+            return Answer("retry", _SUSPECT, detail)
+        del self._failures[token]
+        return Answer("refused", "export_failed", detail)
 
 
 class Pace:
@@ -151,6 +154,7 @@ class Outcome:
         refused: position -> reason (:mod:`otel_spool.reasons`) and detail, of those that never will be.
         unknown: how many more were refused, without being named.
         elsewhere: another process must deliver it.
+        put_off: it is not complete because records are suspected; a further ``deliver`` goes on with them.
     """
 
     complete: bool = True
@@ -159,6 +163,7 @@ class Outcome:
     unknown: int = 0
     unknown_detail: str = ""
     elsewhere: bool = False
+    put_off: bool = False
 
     def lost(self) -> Counter[str]:
         """Records that never will be delivered, by reason."""
@@ -196,6 +201,8 @@ class Deliverer:
         self._log = log
         self._now_ns = now_ns
         self._reasons = Reasons()
+        #: What is left of batches that were put off, and what became of the rest; by token.
+        self._put_off: dict[str, tuple[deque[Batch], Outcome]] = {}
         self.retries = 0
 
     def deliver(self, batch: Batch, *, split: Callable[[str], object], is_split: Callable[[str], bool]) -> Outcome:
@@ -206,32 +213,35 @@ class Deliverer:
             split: told of a token that is sent in halves from now on, before they are sent.
             is_split: whether a token is known to be.
         """
-        outcome = Outcome()
-        self._deliver(batch, outcome, split, is_split)
+        parts, outcome = self._put_off.pop(batch.token, (deque((batch,)), Outcome()))
+        suspects: deque[Batch] = deque()
+        delivered = outcome.delivered
+        while parts or (suspects and outcome.delivered > delivered):
+            if not parts:  # others have been delivered since
+                parts, suspects, delivered = suspects, deque(), outcome.delivered
+            part = parts.popleft()
+            if not is_split(part.token):
+                answer = self._until_definite(part)
+                if answer is None or answer.status == "elsewhere":
+                    return replace(outcome, complete=False, elsewhere=answer is not None)
+                if answer.status == "retry":
+                    suspects.append(part)
+                    continue
+                if answer.status == "delivered":
+                    self._take(outcome, part, answer)
+                    continue
+                if len(part.records) == 1:
+                    outcome.refused[part.positions[0]] = self._named(answer.reason or "refused", answer.detail)
+                    continue
+                split(part.token)
+            parts.extendleft(reversed(part.halves()))
+        if suspects:
+            self._put_off[batch.token] = (suspects, outcome)
+            return replace(outcome, complete=False, put_off=True)
         return outcome
 
-    def _deliver(
-        self, batch: Batch, outcome: Outcome, split: Callable[[str], object], is_split: Callable[[str], bool]
-    ) -> None:
-        if not is_split(batch.token):
-            answer = self._until_definite(batch)
-            if answer is None or answer.status == "elsewhere":
-                outcome.complete = False
-                outcome.elsewhere = answer is not None
-                return
-            if answer.status == "delivered":
-                self._take(outcome, batch, answer)
-                return
-            if len(batch.records) == 1:
-                outcome.refused[batch.positions[0]] = self._named(answer.reason or "refused", answer.detail)
-                return
-            split(batch.token)
-        for half in batch.halves():
-            if outcome.complete:
-                self._deliver(half, outcome, split, is_split)
-
     def _until_definite(self, batch: Batch) -> Answer | None:
-        """Attempts until one is definite; None when the waiting was ended before."""
+        """Attempts until one is definite, or says to send others first; None when the waiting was ended before."""
         first_ns = batch.first_attempt_ns
         while not self._interrupt.is_set():
             left = self._pace.seconds_left()
@@ -249,6 +259,8 @@ class Deliverer:
             self.retries += 1
             self._pace.failed(answer.retry_after_seconds)
             self._log.tell("retry", "%d events wait for the next attempt: %s", len(batch.records), answer.detail)
+            if answer.reason == _SUSPECT:
+                return answer
         return None
 
     def _attempt(self, batch: Batch, first_ns: int | None) -> Answer:

@@ -16,7 +16,7 @@ from otel_spool.frame import MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, Kind
 from otel_spool.log import SpoolLog
 from otel_spool.options import SpoolOptions
 from otel_spool.ranges import Range
-from otel_spool.replacing import pack_replacing
+from otel_spool.replacement import pack_replacing
 from otel_spool.segment import IMPORTANT, ORDINARY
 
 #: Resources that are remembered by identity; more than that means a new one for each record.

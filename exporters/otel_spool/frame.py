@@ -64,7 +64,7 @@ class Kind(IntEnum):
     LETTER = 8
     """JSON about the event behind it, which was refused; the number is the event's."""
     REPLACING = 9
-    """An event that takes the place of others, :mod:`otel_spool.replacing`; the number is the event's."""
+    """An event that takes the place of others, :mod:`otel_spool.replacement`; the number is the event's."""
     LOST = 10
     """Events that were given up, :mod:`otel_spool.journal`."""
     TOLD = 11

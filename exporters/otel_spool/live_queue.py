@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any, Final
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
 
+from otel_spool.delivery import Batch
 from otel_spool.folder import Entry
 from otel_spool.sending import Sender
 from otel_spool.spool import Spool
@@ -25,7 +27,17 @@ _SECONDS_UNTIL_DEAD: Final = 10.0
 #: Room in the SDK's queue beyond ours: it drops the oldest when it is full.
 _SLACK: Final = 1024
 
-_Tagged = tuple[ReadableLogRecord, Entry | None]
+
+class Unspooled:
+    """What a record that is on no disk is tagged with."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+_Tagged = tuple[ReadableLogRecord, Entry | Unspooled]
 
 
 class LiveQueue:
@@ -39,7 +51,7 @@ class LiveQueue:
 
     Attributes:
         queued: how many wait.
-        queued_bytes: of those that are on disk, too.
+        queued_bytes: of them, as the disk has or would have them.
         in_memory: how many of them are on no disk.
         kept: how many there were of those, so far.
         restarts: how often the batch processor's thread was found dead.
@@ -62,6 +74,7 @@ class LiveQueue:
         """Begin empty: at first, and in a forked child, where the SDK has emptied its queue and begun a thread."""
         self._handing = False
         self._late: deque[ReadWriteLogRecord] = deque()
+        self._put_off: list[Batch] = []  # of what is on no disk
         self._last_taken = time.monotonic()
         self._sender: Sender | None = None
         self.only_disk = False
@@ -73,19 +86,18 @@ class LiveQueue:
         """What batches are sent with."""
         self._sender = sender
 
-    def put(self, log_record: ReadWriteLogRecord, entry: Entry | None) -> None:
+    def put(self, log_record: ReadWriteLogRecord, entry: Entry | Unspooled) -> None:
         """
         Queue a record. The spool's lock is held.
 
         Args:
-            entry: where it is on disk; None when it is not.
+            entry: where it is on disk, if it is.
         """
         self.queued += 1
-        if entry is None:
+        self.queued_bytes += entry.size
+        if isinstance(entry, Unspooled):
             self.in_memory += 1
             self.kept += 1
-        else:
-            self.queued_bytes += entry.size
         setattr(log_record.log_record, self._tag, entry)
         if self._handing:  # a signal handler is in the midst of this thread's own hand-over
             self._late.append(log_record)
@@ -103,9 +115,14 @@ class LiveQueue:
         finally:
             self._handing = False
 
-    def is_full(self) -> bool:
-        """Whether no further record may wait here."""
-        return self.queued >= self._max_records
+    def has_room(self, size: int) -> bool:
+        """Whether one more record may wait here that is on no disk."""
+        return self.queued < self._max_records and self.queued_bytes + size <= self._max_bytes
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is being sent. The spool's lock is held."""
+        return not self.queued and not self._exporting
 
     def export(self, batch: Sequence[ReadableLogRecord], generation: int) -> LogRecordExportResult:
         """Freeze and send what the batch processor has put together; called in its thread."""
@@ -118,7 +135,9 @@ class LiveQueue:
             self._last_taken = time.monotonic()
             self._exporting += 1
         self.sending.add(me)
-        tagged = [(record, getattr(record.log_record, self._tag, None)) for record in batch]
+        tagged: list[_Tagged] = [
+            (record, getattr(record.log_record, self._tag, None) or Unspooled(0)) for record in batch
+        ]
         complete = False
         try:
             complete = self._send(tagged)
@@ -126,16 +145,24 @@ class LiveQueue:
             self._spool.log.tell("export", "a batch is left on disk: %s", type(error).__name__)
         finally:
             self.sending.discard(me)
-            self._exporting -= 1
-            self._last_taken = time.monotonic()
             self._take_out(tagged)
         return LogRecordExportResult.SUCCESS if complete else LogRecordExportResult.FAILURE
 
     def _send(self, tagged: Sequence[_Tagged]) -> bool:
-        spooled = [(record, entry) for record, entry in tagged if entry is not None]
-        unspooled = [record for record, entry in tagged if entry is None]
+        complete = self._send_fresh(tagged)
+        with self._spool.lock:
+            put_off, self._put_off = self._put_off, []
+        for batch in put_off:  # others were delivered since, perhaps
+            complete = self._send_unspooled(batch) and complete
+        return complete
+
+    def _send_fresh(self, tagged: Sequence[_Tagged]) -> bool:
+        spooled = [(record, entry) for record, entry in tagged if isinstance(entry, Entry)]
+        unspooled = [record for record, entry in tagged if isinstance(entry, Unspooled)]
         complete = not spooled or self._send_spooled(spooled)
-        return (not unspooled or self._send_unspooled(unspooled)) and complete
+        if not unspooled:
+            return complete
+        return self._send_unspooled(Batch(unspooled, range(len(unspooled)), uuid.uuid4().hex)) and complete
 
     def _send_spooled(self, found: Sequence[tuple[ReadableLogRecord, Entry]]) -> bool:
         with self._spool.lock:
@@ -146,22 +173,28 @@ class LiveQueue:
         records, entries = [record for record, _ in ours], [entry for _, entry in ours]
         return self._sender.freeze_and_send(folder, entries, records).complete
 
-    def _send_unspooled(self, records: Sequence[ReadableLogRecord]) -> bool:
+    def _send_unspooled(self, batch: Batch) -> bool:
         if self._sender is None:
             return False
-        outcome = self._sender.send_unspooled(records)
+        outcome = self._sender.send_unspooled(batch)
         with self._spool.lock:
-            self.in_memory -= len(records)
+            if outcome.put_off:
+                self._put_off.append(batch)
+                return False
+            events = len(batch.records)
+            self.in_memory -= events
             settled = outcome.delivered + len(outcome.refused) + outcome.unknown
-            self._spool.accounts.own.drop("elsewhere" if outcome.elsewhere else "shutdown", len(records) - settled)
+            self._spool.accounts.own.drop("elsewhere" if outcome.elsewhere else "shutdown", events - settled)
             self._spool.count_unspooled(outcome)
         return outcome.complete
 
     def _take_out(self, tagged: Sequence[_Tagged]) -> None:
         half = self._max_bytes // 2
         with self._spool.lock:
+            self._exporting -= 1
+            self._last_taken = time.monotonic()
             self.queued -= len(tagged)
-            self.queued_bytes -= sum(entry.size for _, entry in tagged if entry is not None)
+            self.queued_bytes -= sum(entry.size for _, entry in tagged)
             if self.queued_bytes <= half and self.queued <= self._max_records // 2:
                 self._spool.writer.deferring = self.only_disk
 
@@ -180,6 +213,7 @@ class LiveQueue:
         with self._spool.lock:
             self._spool.accounts.own.drop(reason, self.in_memory)
             self.in_memory = 0
+            self._put_off.clear()
 
     def watch(self, schedule_seconds: float) -> None:
         """Replace a batch processor whose thread has died; its events are on disk, and are sent from there."""

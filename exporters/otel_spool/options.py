@@ -19,6 +19,7 @@ Durability = Literal["process", "power"]
 Overflow = Literal["drop_oldest", "drop_newest", "block"]
 
 _WARN: Final = 13
+_LONGEST_SEGMENT_AGE_SECONDS: Final = 3600.0
 
 
 def importance(record: LogRecord) -> int:
@@ -54,6 +55,11 @@ class SpoolOptions:
     importance: Callable[[LogRecord], int] = importance
     report_losses: bool = False
     """Somebody asks for the losses (``take_losses``): a folder that has some stays until they were asked for."""
+
+    @property
+    def segment_age_seconds(self) -> float:
+        """A segment that is older is sealed: how much older than its newest event it can be."""
+        return min(_LONGEST_SEGMENT_AGE_SECONDS, self.max_age_seconds / 10)
 
     @property
     def letters_bytes(self) -> int:

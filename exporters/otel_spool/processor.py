@@ -32,18 +32,20 @@ from otel_spool.filesystem import FileSystem
 from otel_spool.folder import Entry
 from otel_spool.late_exporter import LateExporter
 from otel_spool.ledger import Loss
-from otel_spool.live_queue import LiveQueue
+from otel_spool.live_queue import LiveQueue, Unspooled
 from otel_spool.log import SpoolLog
 from otel_spool.options import SpoolOptions
 from otel_spool.sending import new_sender
 from otel_spool.spool import Spool
 from otel_spool.stats import SpoolStats
-from otel_spool.threads import started
+from otel_spool.threads import started, started_or_done
 from otel_spool.worker import Worker
 from otel_spool.writer import NotWritten
 
 #: How long the forks of a process may wait, in all, for what other threads are in the midst of.
 _SECONDS_FOR_FORKS: Final = 5.0
+#: What a record takes in memory that cannot be written down: nobody knows.
+_GUESSED_BYTES: Final = 1024 * 1024
 
 
 #: What was held, for each processor that holds it.
@@ -160,11 +162,13 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         with self.spool.lock:
             entry = self.spool.write(event, held)
             if isinstance(entry, NotWritten):
-                self._keep_in_memory(log_record, entry)
+                self._keep_in_memory(log_record, entry, _GUESSED_BYTES if event is None else event.size)
             elif not entry.segment.deferred:
                 self._live.put(log_record, entry)
         if context and is_durable(context) and isinstance(entry, Entry):
             self.spool.make_durable(entry)
+        if self._log.waiting:
+            self._log.write()
 
     def hold(self, log_record: ReadableLogRecord | ReadWriteLogRecord) -> Entry | None:
         """
@@ -183,15 +187,15 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
     def _mine(self, held: Sequence[Held]) -> list[Entry]:
         return [entry for holders in held if (entry := holders.get(self)) is not None]
 
-    def _keep_in_memory(self, log_record: ReadWriteLogRecord, why: NotWritten) -> None:
+    def _keep_in_memory(self, log_record: ReadWriteLogRecord, why: NotWritten, size: int) -> None:
         if why is NotWritten.FULL:
             self._refuse("spool_full")
         elif self._closed:
             self._refuse("shutdown")
-        elif self._live.is_full():
+        elif not self._live.has_room(size):
             self._refuse("queue_full")
         else:
-            self._live.put(log_record, None)
+            self._live.put(log_record, Unspooled(size))
 
     def _refuse(self, reason: str) -> None:
         self.spool.accounts.own.drop(reason)
@@ -255,7 +259,9 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         """
         Send what is unsent, for at most ``timeout_seconds``; what is left is on disk.
 
-        In a signal handler that has interrupted an emit it begins to send, and does not wait.
+        In a signal handler that has interrupted an emit it begins to send, and does not wait. Where no thread can
+        be had (Python 3.12.1 starts none in ``atexit`` handlers) it waits for the batch processor's next round: in
+        this thread nothing would end the attempts, as long as the backend is away.
         """
         end = time.monotonic() + timeout_seconds
         if self._flushing is None or not self._flushing.is_alive():
@@ -285,7 +291,8 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         """
         Send what is unsent, for at most ``timeout_seconds``, and stop. Idempotent.
 
-        Records that come later are written to disk and left for the next process.
+        Records that come later are written to disk and left for the next process. Where no thread can be had the
+        caller shuts the exporter down itself, which may take longer: no wait, but an attempt that is under way.
         """
         if self._closed:
             return self._result()
@@ -295,7 +302,7 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         self._worker.close()
         self._live.use_only_disk()
         self.interrupt()
-        closing = started(self._shut_down, "otel-spool-shutdown")
+        closing = started_or_done(self._shut_down, "otel-spool-shutdown", may_wait=not self.spool.is_inside())
         for thread in (closing, *self._worker.threads()):
             if thread is not None:
                 thread.join(max(0.0, end - time.monotonic()))
@@ -304,6 +311,7 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
             self.spool.sync()
         self._sender.close()
         self.spool.close()
+        self._log.write()
         return self._result()
 
     def _shut_down(self) -> None:
@@ -337,6 +345,7 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         half_imported = self._exporter.starting not in self._held_for_fork
         self._held_for_fork = []
         self.spool.abandon()
+        self._sender.abandon()
         self.spool.begin_process()
         self._exporter.reset_after_fork(half_imported)
         self._live.begin_process()

@@ -58,6 +58,12 @@ class Reserve:
             return True
         return False
 
+    def give_up(self) -> None:
+        """Have it no more: whoever has the folder next makes one anew."""
+        self.kept = False
+        with suppress(OSError):
+            self._remove()
+
     def _is_there(self) -> bool:
         with suppress(OSError):
             return self._filesystem.size(self._path) == _BYTES

@@ -21,7 +21,7 @@ from otel_spool.exceptions import CorruptError
 from otel_spool.filesystem import AppendFile, FileSystem
 from otel_spool.frame import EVENT_KINDS, Damage, Frame, Kind, pack, scan
 from otel_spool.ranges import Range
-from otel_spool.replacing import unpack_replacing
+from otel_spool.replacement import unpack_replacing
 
 #: Events that are dropped first when the spool is full, and those that are dropped last.
 ORDINARY: Final = 0

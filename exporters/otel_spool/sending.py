@@ -6,7 +6,6 @@ What is fresh and what is the backlog go this way, each in a thread of its own.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 
 from opentelemetry.sdk._logs import ReadableLogRecord
@@ -45,6 +44,10 @@ class Sender:
     def close(self) -> None:
         """Let go of the dead letters."""
         self._letters.close()
+
+    def abandon(self) -> None:
+        """In a forked child: leave the dead letters to the parent. This sender is not to be used on."""
+        self._letters.abandon()
 
     def freeze_and_send(
         self,
@@ -93,12 +96,12 @@ class Sender:
             self.elsewhere = outcome.elsewhere
         return outcome
 
-    def send_unspooled(self, records: Sequence[ReadableLogRecord]) -> Outcome:
-        """Send events that are on no disk."""
+    def send_unspooled(self, batch: Batch) -> Outcome:
+        """Send events that are on no disk; what is put off is to come again."""
         split: set[str] = set()
-        batch = Batch(records, range(len(records)), uuid.uuid4().hex)
         outcome = self._deliverer.deliver(batch, split=split.add, is_split=split.__contains__)
-        self._post(records, outcome)
+        if not outcome.put_off:
+            self._post(batch.records, outcome)
         return outcome
 
     def resend(self, records: Sequence[ReadableLogRecord], token: str) -> Outcome:

@@ -78,6 +78,7 @@ class Spool:
         self.now_ns = now_ns
         self._check_directory()
         self.begin_process()
+        self.log.wait_while(self.is_inside)
 
     def _check_directory(self) -> None:
         self.filesystem.make_folder(self.directory)
@@ -120,6 +121,7 @@ class Spool:
         )
         self.in_flight: set[str] = set()
         self._batches = itertools.count(1)
+        self._leaving = False
         self._syncing = Syncing(self.filesystem, self.directory, self.log, self._doubt)
 
     def _current(self) -> Folder | None:
@@ -159,13 +161,13 @@ class Spool:
         """As ``append``, of what ``encode`` made of a record. The lock is held."""
         if event is None:
             return NotWritten.UNWRITABLE
-        if replaces and (ranges := in_order(held.number for held in self._ours(replaces))):
-            event = event.replacing(ranges)
-        entry = self.writer.append(event)
+        entry = self.writer.append(event, replaces)
         if self._power and isinstance(entry, Entry):
             self._syncing.note(entry.segment)
         if replaces:
             self.forget(replaces)
+        if self._leaving and not self.writer.writing:
+            self._leave_own()
         return entry
 
     def hold(self, record: ReadableLogRecord | ReadWriteLogRecord) -> Entry | None:
@@ -339,17 +341,31 @@ class Spool:
             for segment in list(folder.segments.values()) if folder is not None else ():
                 segment.deferred = segment.lane != HELD
 
+    def defer_stranded(self) -> None:
+        """As ``defer_all``, where events are unsent though the queue is empty: their batch was left on disk."""
+        with self.lock:
+            folder = self.writer.folder
+            segments = list(folder.segments.values()) if folder is not None else []
+            if any(segment.unsettled and not segment.deferred and segment.lane != HELD for segment in segments):
+                self.defer_all()
+
     def leave(self) -> None:
         """Leave what is unsent for other processes, and go on in a new folder; unless something is undecided."""
         with self.lock:
             folder = self.writer.folder
             if folder is not None and not _unsettled(folder, held=True):
+                folder.journal.reserve.give_up()  # a process that cannot deliver leaves many folders
                 self._leave_own()
 
     def _leave_own(self) -> None:
+        # A signal handler leaves no folder in which an event is being written: whoever writes it does.
+        self._leaving = self.writer.writing
+        if self._leaving:
+            return
         folder = self.writer.leave()
         if folder is not None:
             self.accounts.leave(folder, _unsettled(folder, held=False))
+            self.space.notify_all()
 
     def look_at_others(self) -> None:
         """

@@ -63,7 +63,7 @@ class Syncing:
         """
         self._unsynced.add(segment)
         try:
-            self._commit.commit()
+            self.sync()
         except NotSyncedError as error:
             return segment not in error.segments
         return not segment.unsyncable
@@ -75,7 +75,15 @@ class Syncing:
         Raises:
             NotSyncedError: some of it is not.
         """
-        self._commit.commit()
+        try:
+            self._commit.commit()
+        except NotSyncedError as error:
+            # Not where it fails: others wait there, perhaps with the spool's lock, or that of a logging handler.
+            for segment in error.segments:
+                if segment.unsyncable:
+                    self._doubt(segment)
+            self._log.tell("sync", "events are written, but not synced: %s", error)
+            raise
 
     def _sync_all(self) -> None:
         failed: dict[Segment, OSError] = {}
@@ -85,12 +93,10 @@ class Syncing:
             except OSError as error:
                 failed[segment] = error
         for segment, why in failed.items():
-            self._log.tell("sync", "events are written, but not synced: %s", why)
             if why.errno in _NOT_TRIED:
                 self._unsynced.add(segment)
             else:
                 segment.unsyncable = True
-                self._doubt(segment)
         if failed:
             raise NotSyncedError(failed)
 

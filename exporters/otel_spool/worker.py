@@ -1,7 +1,8 @@
 """
-The threads beside the batch processor: one sends the backlog and watches over everything, one syncs.
+The threads beside the batch processor: one sends the backlog, one watches over everything, one syncs.
 
-Each goes on whatever happens: what cannot be done now is done in the next round.
+Each goes on whatever happens: what cannot be done now is done in the next round. Who sends may be at it for as
+long as the backend is away, so who watches does nothing else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from otel_delivery.waiting import Interrupt
@@ -24,6 +26,7 @@ from otel_spool.threads import started
 _jitter: Final = random.SystemRandom().uniform
 _SECONDS_BETWEEN_LOOKS: Final = 2.0
 _SECONDS_BETWEEN_ROUNDS: Final = 0.5
+_MOST_SECONDS_BETWEEN_LEAVES: Final = 60.0
 
 
 class Worker:
@@ -68,7 +71,10 @@ class Worker:
             thread = started(self._run, "otel-spool")
             self._threads.append(thread)
             self.is_started = thread is not None
-            if self.is_started and self._spool.options.durability == "power":
+            if not self.is_started:
+                return
+            self._threads.append(started(self._keep_watch, "otel-spool-watch"))
+            if self._spool.options.durability == "power":
                 self._threads.append(started(self._keep_synced, "otel-spool-sync"))
 
     def threads(self) -> Iterator[threading.Thread]:
@@ -88,13 +94,21 @@ class Worker:
             self._live.sending.discard(me)  # a thread of the application's may get this number next
 
     def _work(self) -> None:
-        next_look = float("-inf")
+        next_look = next_leave = float("-inf")
         while not self._interrupt.is_set():
             try:
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + _jitter(0.5, 1.0) * _SECONDS_BETWEEN_LOOKS
                     self._look()
-                self._send_backlog()
+                if not self._sender.elsewhere:
+                    self._backlog.work()
+                if self._sender.elsewhere:
+                    self._leave_to_others()
+                    if time.monotonic() >= next_leave:
+                        self._spool.leave()
+                        # Where nobody takes them over, folders do not become ever more.
+                        wait = _SECONDS_BETWEEN_ROUNDS * len(self._spool.accounts.left)
+                        next_leave = time.monotonic() + min(wait, _MOST_SECONDS_BETWEEN_LEAVES)
             except BaseException as error:  # noqa: BLE001 - this thread must not die; it comes again
                 self._log.tell("thread", "the backlog is left for now: %s", type(error).__name__)
             if self._interrupt.wait(_SECONDS_BETWEEN_ROUNDS):
@@ -106,26 +120,35 @@ class Worker:
             self._backlog.work()
         else:
             self._spool.adopted.take()
-        self._spool.look_at_others()
+
+    def _leave_to_others(self) -> None:
+        self._log.tell("elsewhere", "this process cannot deliver; its events are left for one that can")
+        self._live.use_only_disk()
+        self._backlog.forget()
+        self._spool.adopted.release_all()
+
+    def _keep_watch(self) -> None:
+        while not self._interrupt.is_set():
+            try:
+                self._spool.look_at_others()
+                self._watch_live_queue()
+                self._log.write()
+            except BaseException as error:  # noqa: BLE001 - this thread must not die; it comes again
+                self._log.tell("thread", "nobody looked this time: %s", type(error).__name__)
+            if self._interrupt.wait(_jitter(0.5, 1.0) * _SECONDS_BETWEEN_LOOKS):
+                return
+
+    def _watch_live_queue(self) -> None:
         if self._closing:
             return
-        if self._live.only_disk and not self._sender.elsewhere:
-            self._live.use_memory()
+        with self._spool.lock:
+            if self._live.is_idle:
+                self._spool.defer_stranded()
+                if self._live.only_disk and not self._sender.elsewhere:
+                    self._live.use_memory()
         self._live.watch(self._schedule_seconds)
-
-    def _send_backlog(self) -> None:
-        if not self._sender.elsewhere:
-            self._backlog.work()
-        if self._sender.elsewhere:
-            self._log.tell("elsewhere", "this process cannot deliver; its events are left for one that can")
-            self._live.use_only_disk()
-            self._backlog.forget()
-            self._spool.adopted.release_all()
-            self._spool.leave()
 
     def _keep_synced(self) -> None:
         while not self._interrupt.wait(self._spool.options.sync_interval_seconds):
-            try:
+            with suppress(OSError):  # told of already
                 self._spool.sync()
-            except OSError as error:
-                self._log.tell("sync", "events are written, but not synced: %s", error)

@@ -15,7 +15,7 @@ import errno
 import itertools
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -27,6 +27,7 @@ from otel_spool.folder import Entry, Folder, new_folder
 from otel_spool.frame import Kind, pack
 from otel_spool.log import SpoolLog
 from otel_spool.options import SpoolOptions
+from otel_spool.ranges import in_order
 from otel_spool.segment import HELD, LANES, Segment, header, segment_name
 
 _SECONDS_BETWEEN_TRIES: Final = 5.0
@@ -57,6 +58,7 @@ class Writer:
         producer: a name of this process, which no other has.
         folder: the current one; None before the first event.
         room: whether an event of a lane and a size has room, made if need be.
+        writing: whether an event is being written at the moment: only a signal handler sees that.
         written: events so far, in all folders, without those that are only held.
         deferring: whether new events are for the backlog only.
         degraded: why events are not written at the moment; empty when they are.
@@ -81,9 +83,10 @@ class Writer:
         self.producer = secrets.token_hex(8)
         self._synced = options.durability == "power"
         self._segment_bytes = options.segment_bytes
+        self._segment_age_ns = options.segment_age_seconds * 1e9
         self._epochs = itertools.count(1)
         self._active: dict[int, Segment] = {}
-        self._writing = False
+        self.writing = False
         self._try_again = float("-inf")
         self.written = 0
         self.folder: Folder | None = None
@@ -92,27 +95,33 @@ class Writer:
         self.label = ""
         self.room: Callable[[int, int], bool] = lambda lane, size: True  # noqa: ARG005
 
-    def append(self, event: Encoded) -> Entry | NotWritten:
-        """Write an event, or say why it is not written. Raises nothing but what interrupts the thread."""
+    def append(self, event: Encoded, replaces: Sequence[Entry] = ()) -> Entry | NotWritten:
+        """
+        Write an event, or say why it is not written. Raises nothing but what interrupts the thread.
+
+        Args:
+            replaces: held ones whose place it takes, where it goes to the folder that they are in.
+        """
         if self.degraded and self._clock() < self._try_again:
             return NotWritten.BROKEN
-        if not self.room(event.lane, event.size):
+        if not self.room(event.lane, _in_place_of(replaces, event, self.folder).size):
             return NotWritten.FULL
-        interrupted = self._writing
-        self._writing = True
+        interrupted = self.writing
+        self.writing = True
         entry: Entry | NotWritten
         try:
-            entry = self._append(event, apart=interrupted)
+            entry = self._append(event, replaces, apart=interrupted)
         except OSError:
-            entry = self._append_elsewhere(event, apart=interrupted)
+            entry = self._append_elsewhere(event, replaces, apart=interrupted)
         finally:
-            self._writing = interrupted
+            self.writing = interrupted
         if self.degraded and entry is not NotWritten.BROKEN:
             self.degraded = ""
         return entry
 
-    def _append(self, event: Encoded, *, apart: bool) -> Entry:
+    def _append(self, event: Encoded, replaces: Sequence[Entry], *, apart: bool) -> Entry:
         folder = self.folder or self._new_folder()
+        event = _in_place_of(replaces, event, folder)
         if not apart:
             return self._write(folder, self._segment(folder, event.lane), event)
         segment = self._open_segment(folder, event.lane)
@@ -120,10 +129,10 @@ class Writer:
         self._finish(folder, segment)
         return entry
 
-    def _append_elsewhere(self, event: Encoded, *, apart: bool) -> Entry | NotWritten:
+    def _append_elsewhere(self, event: Encoded, replaces: Sequence[Entry], *, apart: bool) -> Entry | NotWritten:
         """The first attempt has failed, and sealed its segment."""
         try:
-            return self._append(event, apart=apart)
+            return self._append(event, replaces, apart=apart)
         except OSError as error:
             self._break(error)
             return NotWritten.BROKEN
@@ -164,14 +173,21 @@ class Writer:
     def _segment(self, folder: Folder, lane: int) -> Segment:
         segment = self._active.get(lane)
         if segment is not None:
-            deferring = self.deferring and lane != HELD
-            if segment.size < self._segment_bytes and segment.deferred is deferring and not segment.sealed:
+            if self._takes_more(segment):
                 return segment
             self._finish(folder, segment)
         segment = self._open_segment(folder, lane)
         if self.folder is folder:  # else a signal handler has left it meanwhile
             self._active[lane] = segment
         return segment
+
+    def _takes_more(self, segment: Segment) -> bool:
+        return (
+            segment.size < self._segment_bytes
+            and segment.deferred is self._defers(segment.lane)
+            and not segment.sealed
+            and abs(self._now_ns() - segment.created_ns) <= self._segment_age_ns
+        )
 
     def _defers(self, lane: int) -> bool:
         return self.deferring and lane != HELD
@@ -225,7 +241,7 @@ class Writer:
     def seal(self, lane: int) -> None:
         """No further event goes into the active segment of this lane."""
         segment = self._active.get(lane)
-        if segment is None or self.folder is None or self._writing:
+        if segment is None or self.folder is None or self.writing:
             return  # of an event that is being written at the moment, a signal handler's must not seal it
         del self._active[lane]
         self._finish(self.folder, segment)
@@ -240,6 +256,12 @@ class Writer:
         """Seal the active segments of all lanes."""
         for lane in (*LANES, HELD):
             self.seal(lane)
+
+    def seal_frozen(self) -> None:
+        """Seal the active segments of which events are in batches without an answer."""
+        for lane, segment in list(self._active.items()):
+            if segment.frozen:
+                self.seal(lane)
 
     def leave(self) -> Folder | None:
         """Seal everything and begin a new folder with the next event; returns the one that was left."""
@@ -278,3 +300,11 @@ class Writer:
         except OSError:
             return True  # nobody can say at the moment
         return True
+
+
+def _in_place_of(replaces: Sequence[Entry], event: Encoded, folder: Folder | None) -> Encoded:
+    """The event, in the place of held ones of this very folder: in another one their numbers are other events'."""
+    if not replaces or folder is None:
+        return event
+    ranges = in_order(held.number for held in replaces if folder.has(held.segment))
+    return event.replacing(ranges) if ranges else event

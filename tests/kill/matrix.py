@@ -152,7 +152,7 @@ def drain(cell: Cell, *, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while any(folder.exists() for folder in left) and time.monotonic() < end:
         time.sleep(0.02)
-    pipeline.shutdown(10)
+    pipeline.shutdown(seconds)  # it may open an engine for the first time in it
     if left := left_in(spool):
         raise TimeoutError(f"{cell.tenant}: left in the spool: {left}")
 

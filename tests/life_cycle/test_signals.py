@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from otel_delivery import Answer
-from otel_spool import SpooledLogRecordProcessor
+from otel_spool import Drain, FlushResult, SpooledLogRecordProcessor
+from otel_spool.filesystem import AppendFile, LocalFileSystem
 from otel_spool.options import SpoolOptions
 from tests.life_cycle.exporters import Backend, Emitter, adds_up
 
@@ -103,6 +104,53 @@ def test_a_handler_that_flushes_does_not_wait_for_itself(
     assert not all(inside)
     assert max(flushes) < 10
     assert sorted(backend.bodies) == list(range(3_000))
+
+
+class _Interrupting(LocalFileSystem):
+    """Calls a function in the midst of the writing of an event, once, as a signal handler would be called."""
+
+    def __init__(self, text: bytes, handler: Callable[[], object]) -> None:
+        super().__init__()
+        self._text = text
+        self._handlers = [handler]
+
+    def tick(self, data: bytes) -> None:
+        if self._text in data and self._handlers:
+            self._handlers.pop()()
+
+    def open_append(self, path: Path) -> AppendFile:
+        return _InterruptingFile(self, super().open_append(path))
+
+
+class _InterruptingFile:
+    def __init__(self, filesystem: _Interrupting, file: AppendFile) -> None:
+        self._filesystem = filesystem
+        self._file = file
+        self.sync, self.truncate, self.close = file.sync, file.truncate, file.close
+
+    def write(self, data: bytes) -> int:
+        self._filesystem.tick(data)
+        return self._file.write(data)
+
+
+def test_a_handler_that_shuts_down(tmp_path: Path) -> None:
+    """In the midst of an emit: what is being written and what comes later is counted, and is there afterwards."""
+    results: list[FlushResult] = []
+    disk = _Interrupting(b"interrupted", lambda: results.append(spooled.shutdown_within(0.5)))
+    spooled = SpooledLogRecordProcessor(Backend(), tmp_path, filesystem=disk, schedule_delay_millis=5)
+    emitter = Emitter(spooled)
+    emitter.emit("first")
+    assert spooled.flush(10).complete
+    for body in ("interrupted", "late", "later"):
+        emitter.emit(body)
+    assert len(results) == 1
+    stats = spooled.stats()
+    assert adds_up(stats)
+    assert (stats.accepted, stats.delivered, stats.spooled) == (4, 1, 3)
+    spooled.spool.close()
+    backend = Backend()
+    Drain(backend, tmp_path).run(10)
+    assert sorted(backend.bodies) == ["interrupted", "late", "later"]
 
 
 def test_interrupt_from_a_handler_ends_the_waiting(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ class Backend:
         stored: token -> numbers that are stored under it.
         seen: token -> numbers that were first sent with it.
         violations: sentences about batches that came again in another shape.
-        script: one for each attempt: ``ack``, ``stored`` (and the answer is lost) or ``error`` (nothing stored);
-            ``ack`` when it is empty.
+        script: one for each attempt: ``ack``, ``stored`` (and the answer is lost), ``error`` (nothing stored) or
+            ``elsewhere``; ``ack`` when it is empty.
         poison: numbers that it refuses.
         exhausted: called when the last of the script was no ``ack``.
     """
@@ -48,6 +48,8 @@ class Backend:
             self._store(numbers, token, look=first_attempt_ns == 0)
         if said == "ack":
             return Answer("delivered")
+        if said == "elsewhere":
+            return Answer("elsewhere", "locked", "another process has it")
         if not self.script:
             self.exhausted()
         return Answer("retry", "unavailable", "not now")

@@ -94,10 +94,16 @@ class Producer:
 
 
 def deliver_the_rest(
-    directory: Path, backend: Backend, options: SpoolOptions, filesystem: FileSystem | None = None
+    directory: Path,
+    backend: Backend,
+    options: SpoolOptions,
+    filesystem: FileSystem | None = None,
+    *,
+    now_ns: int = TIME_NS,
 ) -> Producer:
     """What the next process does that finds the spool; returns that process, closed."""
     last = Producer(directory, backend, options, filesystem)
+    last.now_ns = now_ns
     while last.spool.adopted.take():
         if not last.send_backlog([]):
             raise AssertionError("a backlog that can be delivered is left")

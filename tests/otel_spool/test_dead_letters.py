@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from otel_spool.dead_letters import DeadLetters, Letter, letter_files, read_letters
-from otel_spool.filesystem import FileSystem, LocalFileSystem
+from otel_spool.filesystem import AppendFile, FileSystem, LocalFileSystem, Lock
+from otel_spool.status import is_held
+from tests.life_cycle.test_forks import in_child
 from tests.otel_spool.failing_disk import SHORT, FailingFileSystem
 from tests.otel_spool.records import TIME_NS, number_of, record
+from tests.otel_spool.spools import Backend, Process
+from tests.waiting import wait_until
 
 DISK = LocalFileSystem()
 
@@ -114,3 +120,129 @@ def test_files_that_are_no_letters(tmp_path):
     (tmp_path / "dead" / "1.letters").write_bytes(b"garbage" * 100)
     (tmp_path / "dead" / "notes.txt").write_bytes(b"of somebody")
     assert _all(tmp_path) == []
+
+
+def _remove_file(path: Path) -> None:
+    for file in letter_files(DISK, path):
+        file.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    shutil.rmtree(path / "dead")
+
+
+def _replace_file(path: Path) -> None:
+    for file in letter_files(DISK, path):
+        file.unlink()
+        file.touch()
+
+
+@pytest.mark.parametrize("disturb", [_remove_file, _remove_folder, _replace_file])
+def test_a_file_that_is_removed_while_it_is_written_to(disturb, tmp_path):
+    """An operator tidies up, or another process makes room: the next letters go to another file."""
+    letters = _letters(tmp_path)
+    assert letters.write(record(1), "permanent", "")
+    disturb(tmp_path)
+    for number in (2, 3):
+        assert letters.write(record(number), "permanent", "")
+    letters.close()
+    assert [number_of(letter.record) for letter in _all(tmp_path)] == [2, 3]
+
+
+class _Drained(LocalFileSystem):
+    """Another process drains, as ``otel_spool.drain`` does it, whenever a file is opened here."""
+
+    def __init__(self, *, before: bool) -> None:
+        self._before = before
+        self.taken: list[Path] = []
+
+    def open_append(self, path: Path) -> AppendFile:
+        if self._before:
+            self._drain(path)
+        opened = super().open_append(path)
+        self._drain(path)
+        return opened
+
+    def _drain(self, path: Path) -> None:
+        if path.exists() and (held := super().lock(path)) is not None:
+            self.taken.append(path)
+            path.unlink()
+            held.release()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_new_file_is_nobody_elses(before, tmp_path):
+    """From its first moment on it is locked: who drains meanwhile leaves it alone."""
+    disk = _Drained(before=before)
+    letters = _letters(tmp_path, disk)
+    for number in (1, 2):
+        assert letters.write(record(number), "permanent", "")
+    letters.close()
+    assert disk.taken == []
+    assert [number_of(letter.record) for letter in _all(tmp_path)] == [1, 2]
+
+
+class _Taken(LocalFileSystem):
+    """Another process has locked so many of the next new files before us."""
+
+    def __init__(self, files: int) -> None:
+        self.files = files
+
+    def lock(self, path: Path) -> Lock | None:
+        held = super().lock(path)
+        if self.files and held is not None:
+            self.files -= 1
+            held.release()
+            path.unlink()
+            return None
+        return held
+
+
+def test_a_new_file_that_somebody_else_has_locked(tmp_path):
+    """It is theirs, and goes with what is in it: the letter goes to the next one."""
+    letters = _letters(tmp_path, _Taken(2))
+    assert letters.write(record(1), "permanent", "")
+    (file,) = letter_files(DISK, tmp_path)
+    assert is_held(file)
+    letters.close()
+    assert [number_of(letter.record) for letter in _all(tmp_path)] == [1]
+
+
+def test_new_files_that_are_all_taken(tmp_path):
+    """The letter is not written, and said so; nobody tries for ever."""
+    disk = _Taken(10**6)
+    letters = _letters(tmp_path, disk)
+    assert not letters.write(record(1), "permanent", "")
+    disk.files = 0
+    assert letters.write(record(2), "permanent", "")
+    letters.close()
+    assert [number_of(letter.record) for letter in _all(tmp_path)] == [2]
+
+
+def test_a_child_does_not_hold_its_dead_parents_letters(tmp_path):
+    """What a killed parent has left can be drained while its children live on."""
+    reading, writing = os.pipe()
+
+    def parent() -> bool:
+        backend = Backend()
+        backend.refuses = frozenset({"poison"})
+        process = Process(backend, tmp_path)
+        process.emit("poison")
+        assert process.processor.flush(30).complete
+        if os.fork() == 0:
+            os.close(writing)
+            (tmp_path / "forked").touch()
+            os.read(reading, 1)  # until the test is over
+            os._exit(0)
+        wait_until((tmp_path / "forked").exists)
+        (file,) = letter_files(DISK, tmp_path)
+        return is_held(file)  # the child has left it to us
+
+    try:
+        assert in_child(parent)
+        (file,) = letter_files(DISK, tmp_path)
+        assert not is_held(file)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert [letter.reason for letter in _all(tmp_path)] == ["permanent"]

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from otel_spool import adopted
+from otel_spool import adopted, codec
 from otel_spool.exceptions import FolderError
 from otel_spool.filesystem import LocalFileSystem, Lock
 from otel_spool.folder import Entry
 from otel_spool.options import SpoolOptions
 from otel_spool.spool import Spool
 from otel_spool.writer import NotWritten
+from tests.leaving_out import leave_out
 from tests.otel_spool.backend import Backend
 from tests.otel_spool.failing_disk import FailingFileSystem
 from tests.otel_spool.producer import Producer, deliver_the_rest
@@ -164,6 +170,31 @@ class TestOverflow:
         waiting.join(10)
         assert isinstance(got[0], Entry)
 
+    def test_what_waits_for_room_is_written_to_another_folder(self, tmp_path):
+        """Another thread shuts down meanwhile; there, the numbers of what it replaces are other events'."""
+        options = SpoolOptions(**_of(SMALL), overflow="block", overflow_timeout_seconds=60)
+        producer = Producer(tmp_path, Backend(), options)
+        producer.spool.writer.deferring = True
+        held = [entry for n in range(3) if (entry := producer.spool.hold(record(n)))]
+        written = {100, 101, 102, 103}
+        while producer.spool.room.has(600):
+            written.add(number := 200 + len(written))
+            producer.append(record(number, text="x" * 300))
+        decided = threading.Thread(target=producer.spool.append, args=(record(100, text="x" * 900),),
+                                   kwargs={"replaces": held})  # fmt: skip
+        decided.start()
+        space = producer.spool.space
+        wait_until(lambda: space._waiters)  # type: ignore[attr-defined]
+        producer.spool.close()
+        with space:
+            space.notify_all()
+        decided.join(10)
+        for number in (101, 102, 103):
+            assert isinstance(producer.append(record(number)), Entry)
+        assert producer.spool.unsent() == len(written)
+        producer.die()
+        assert written <= set(_rest(tmp_path))
+
     @pytest.mark.slow
     def test_block_gives_up(self, tmp_path):
         """After its time."""
@@ -202,6 +233,54 @@ class TestAge:
         assert producer.spool.accounts.own.dropped == {"expired": 10 + 3 - len(producer.backend.rows)}
         assert producer.counts_add_up()
 
+    def test_a_fresh_event_behind_an_old_one(self, tmp_path):
+        """What a long-lived process has written just now is not given up by the next one with what came before."""
+        backend = Backend()
+        long_lived = Producer(tmp_path, backend, SMALL)
+        long_lived.append(record(1))
+        long_lived.now_ns += int((SMALL.max_age_seconds - 1) * 1e9)
+        long_lived.append(record(2))
+        long_lived.die()
+        now_ns = long_lived.now_ns + 2 * 3600 * 10**9
+        last = deliver_the_rest(tmp_path, backend, SMALL, now_ns=now_ns)
+        assert dict(backend.rows) == {2: 1}
+        assert last.spool.accounts.recovered.dropped == {"expired": 1}
+
+    @pytest.mark.slow
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(-150, 250) | st.integers(-2000, 2000), st.booleans()), max_size=12),
+        st.integers(-1500, 2500),
+        st.booleans(),
+    )
+    def test_whatever_the_clock_does(self, events, later, by_itself):
+        """No event younger than the limit is given up; everything is that is older by a segment's age or two."""
+        options = SpoolOptions(segment_bytes=4096, max_bytes=10**6, max_age_seconds=1000)
+        with TemporaryDirectory() as folder:
+            backend = Backend()
+            producer = Producer(Path(folder), backend, options)
+            producer.spool.writer.deferring = by_itself
+            written: dict[int, int] = {}
+            for number, (jump, important) in enumerate(events):
+                producer.now_ns += jump * 10**9
+                producer.append(record(number, important=important))
+                written[number] = producer.now_ns
+            now_ns = producer.now_ns = producer.now_ns + later * 10**9
+            if by_itself:
+                assert producer.send_backlog([])
+                assert producer.counts_add_up()
+                dropped = producer.spool.accounts.own.dropped
+            producer.die()
+            if not by_itself:
+                last = deliver_the_rest(Path(folder), backend, options, now_ns=now_ns)
+                dropped = last.spool.accounts.recovered.dropped
+        ages = {number: (now_ns - at_ns) / 1e9 for number, at_ns in written.items()}
+        # The clock may have been set back behind the beginning of a segment.
+        margin = 100 if all(jump >= 0 for jump, _ in events) else 200
+        assert {number for number, age in ages.items() if age <= 1000} <= set(backend.rows)
+        assert {number for number, age in ages.items() if age > 1000 + margin}.isdisjoint(backend.rows)
+        assert sum(backend.rows.values()) + dropped.get("expired", 0) == len(events)
+
     @pytest.mark.parametrize("jump_seconds", [-3600.0, -60 * 365 * 24 * 3600.0])
     def test_a_clock_that_jumps_back(self, jump_seconds, tmp_path):
         """What seems to come from the future is delivered like the rest."""
@@ -222,6 +301,53 @@ class TestAge:
         producer.now_ns = TIME_NS
         assert producer.send_backlog(["ack"] * 9)
         assert sorted(producer.backend.rows) == list(range(5))
+
+
+class TestLeftOnDisk:
+    """Events that were to be sent from memory, and were not."""
+
+    @pytest.mark.parametrize("answer", ["elsewhere", "error", "stored"])
+    def test_a_batch_without_an_answer_is_sent_again(self, answer, tmp_path):
+        """By this very process, with its token, also when nothing is for the backlog; what is fresh is not."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        _fill(producer, range(6))
+        producer.send_live(4, [answer])
+        assert producer.send_backlog([])
+        assert dict(producer.backend.rows) == dict.fromkeys(range(4), 1)
+        assert producer.spool.unsent() == 2
+        producer.send_live(2, [])
+        assert dict(producer.backend.rows) == dict.fromkeys(range(6), 1)
+        assert producer.backend.violations == []
+        assert producer.counts_add_up()
+
+    def test_batches_are_sent_again_in_their_turn(self, tmp_path):
+        """Several of them; one that is still without an answer waits for the next round."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        _fill(producer, range(9))
+        for _ in range(3):
+            producer.send_live(3, ["elsewhere"])
+        assert not producer.send_backlog(["ack", "elsewhere"])
+        assert sorted(producer.backend.rows) == [0, 1, 2]
+        assert producer.send_backlog([])
+        assert dict(producer.backend.rows) == dict.fromkeys(range(9), 1)
+        assert len(producer.backend.stored) == 3
+        assert producer.spool.unsent() == 0
+
+    def test_events_that_nobody_has_in_memory(self, tmp_path):
+        """They are for the backlog from then on; what is undecided stays that."""
+        producer = Producer(tmp_path, Backend(), SMALL)
+        held = producer.spool.hold(record(99))
+        assert isinstance(held, Entry)
+        _fill(producer, range(30))
+        producer.live.clear()
+        assert producer.send_backlog([])
+        assert not producer.backend.rows
+        producer.spool.defer_stranded()
+        assert producer.send_backlog([])
+        assert dict(producer.backend.rows) == dict.fromkeys(range(30), 1)
+        assert producer.spool.unsent() == 0
+        assert producer.counts_add_up()
+        assert held.segment.path.exists()
 
 
 class TestAdoption:
@@ -268,6 +394,46 @@ class TestAdoption:
         assert len(list(Path("/proc/self/fd").iterdir())) - before <= 32
         live.spool.close()
         assert _rest(tmp_path) == list(range(40))
+
+    def test_a_folder_that_is_left_has_no_reserve(self, tmp_path):
+        """A process that cannot deliver leaves many; whoever takes one over has a reserve in it again."""
+        idle = Producer(tmp_path, Backend(), SMALL)
+        _fill(idle, range(3))
+        (folder,) = tmp_path.iterdir()
+        assert (folder / "reserve").exists()
+        idle.spool.leave()
+        assert not (folder / "reserve").exists()
+        live = Producer(tmp_path, Backend(), SMALL)
+        assert live.spool.adopted.take() == 1
+        assert (folder / "reserve").exists()
+        live.die()
+        assert _rest(tmp_path) == [0, 1, 2]
+
+    def test_a_folder_that_only_others_can_read(self, tmp_path, monkeypatch):
+        """It is in MessagePack, and msgspec is not installed here: it is let go of, and not taken again."""
+        if codec._unpack is None:
+            leave_out("msgspec is not installed")
+        self._dead(tmp_path, range(3))
+        (folder,) = tmp_path.iterdir()
+        with monkeypatch.context() as without_msgspec:
+            without_msgspec.setattr(codec, "_msgpack", None)
+            without_msgspec.setattr(codec, "_unpack", None)
+            lacking = Producer(tmp_path, Backend(), SMALL)
+            assert lacking.spool.adopted.take() == 1
+            assert lacking.send_backlog([])
+            assert len(lacking.spool.adopted) == 0
+            assert lacking.spool.adopted.take() == 0
+            _fill(lacking, [3])
+            self._dead(tmp_path, [4])
+            assert lacking.spool.adopted.take() == 1
+            assert lacking.send_backlog([])
+            assert dict(lacking.backend.rows) == {4: 1}
+            assert folder.exists()
+        live = Producer(tmp_path, Backend(), SMALL)
+        assert live.spool.adopted.take() == 1
+        assert live.send_backlog([])
+        assert dict(live.backend.rows) == dict.fromkeys(range(3), 1)
+        assert lacking.spool.accounts.recovered.dropped == {}
 
     def test_a_folder_that_is_held_is_left_alone(self, tmp_path):
         """By its flock, which another open file does not get."""
@@ -429,6 +595,36 @@ class TestAdoption:
 class TestSyncing:
     """Durable events."""
 
+    def test_a_signal_handler_that_syncs_while_another_threads_sync_fails(self, tmp_path):
+        """It is inside the spool's lock, which the other one must not wait for."""
+        failing, inside = threading.Event(), threading.Event()
+
+        def fails(_: object) -> bool:
+            failing.set()
+            inside.wait(10)
+            return True
+
+        files = FailingFileSystem(errno.EIO, fails, only={"sync_file"})
+        spool = Spool(tmp_path, SpoolOptions(durability="power"), filesystem=files)
+        spool.append(record(1))
+
+        def sync() -> None:
+            with suppress(OSError):
+                spool.sync()
+
+        def handle() -> None:
+            with spool.lock:  # of the emit that was interrupted
+                inside.set()
+                sync()
+
+        threads = [threading.Thread(target=sync, daemon=True), threading.Thread(target=handle, daemon=True)]
+        threads[0].start()
+        assert failing.wait(10)
+        threads[1].start()
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)
+
     def test_an_error_is_told_to_those_it_concerns(self, tmp_path):
         """And what comes later is in another file, for after an error the system calls everything synced."""
         disk = FailingFileSystem(errno.EIO, only={"sync_file"})
@@ -447,6 +643,28 @@ class TestSyncing:
         assert third.segment is not first.segment
         assert spool.make_durable(third)
         assert not spool.make_durable(second)
+
+    def test_an_error_is_told_when_nobody_waits_for_it(self, tmp_path, caplog):
+        """A handler of logging may wait for a thread that waits for the same sync, or for the spool."""
+        disk = FailingFileSystem(errno.EIO, only={"sync_file"})
+        spool = Spool(tmp_path, SpoolOptions(durability="power"), filesystem=disk)
+        locked: list[bool] = []
+
+        class Handler(logging.Handler):
+            def emit(self, _: logging.LogRecord) -> None:
+                locked.append(spool._syncing._commit._lock.locked() or spool.is_inside())
+
+        logger = logging.getLogger("otel_spool")
+        logger.addHandler(handler := Handler())
+        try:
+            disk.broken = True
+            entry = spool.append(record(1))
+            assert isinstance(entry, Entry)
+            assert not spool.make_durable(entry)
+        finally:
+            logger.removeHandler(handler)
+        assert locked == [False]
+        assert "written, but not synced" in caplog.text
 
     def test_too_many_open_files(self, tmp_path):
         """The medium was not even asked: the next sync may still do it."""

@@ -19,8 +19,11 @@ from otel_spool.frame import MAX_PAYLOAD_BYTES
 from otel_spool.log import SpoolLog
 from otel_spool.options import SpoolOptions
 from otel_spool.segment import Contents, parse_name, seed_of
+from otel_spool.spool import Spool
 from otel_spool.writer import NotWritten, Writer
+from tests.otel_spool.backend import Backend
 from tests.otel_spool.failing_disk import SHORT, FailingFileSystem
+from tests.otel_spool.producer import Producer, deliver_the_rest
 from tests.otel_spool.records import SCOPE, TIME_NS, record
 
 OPTIONS = SpoolOptions(segment_bytes=4096, max_bytes=2**20)
@@ -40,7 +43,8 @@ class RecordWriter(Writer):
 
     def __init__(self, path: Path, filesystem: FileSystem, options: SpoolOptions, clock: Clock) -> None:
         log = SpoolLog()
-        super().__init__(filesystem, path, options, clock=clock, now_ns=lambda: TIME_NS, log=log)
+        self.now_ns = TIME_NS
+        super().__init__(filesystem, path, options, clock=clock, now_ns=lambda: self.now_ns, log=log)
         self._encode = RecordEncoder(options, log).encode
 
     def append_record(self, log_record: ReadableLogRecord) -> Entry | NotWritten:
@@ -89,6 +93,19 @@ class TestAppending:
         assert all(segment.size == segment.path.stat().st_size < 4096 + 1200 for segment in segments)
         assert writer.folder is not None
         assert writer.folder.held_bytes == sum(path.stat().st_size for path in _segments(writer))
+
+    @pytest.mark.parametrize(("max_age_seconds", "seconds"), [(7 * 24 * 3600.0, 3600), (1000.0, 100)])
+    @pytest.mark.parametrize("direction", [1, -1])
+    def test_segments_roll_by_age(self, direction, max_age_seconds, seconds, tmp_path):
+        """A tenth of how old events may become, an hour at most; whichever way the clock goes."""
+        writer = _writer(tmp_path, options=SpoolOptions(max_age_seconds=max_age_seconds))
+        numbers = []
+        for elapsed in (0, seconds, seconds + 1, 2 * seconds + 2):
+            writer.now_ns = TIME_NS + direction * elapsed * 10**9
+            entry = writer.append_record(record(1))
+            assert isinstance(entry, Entry)
+            numbers.append(entry.segment.number)
+        assert numbers == [1, 1, 2, 3]
 
     def test_lanes_are_apart(self, tmp_path):
         """Errors are in other files than the rest."""
@@ -253,12 +270,12 @@ class Interrupting(LocalFileSystem):
 
     def __init__(self, at: int, handler: Callable[[], object]) -> None:
         self.calls = 0
-        self._at = at
+        self.at = at
         self._handler = handler
 
     def tick(self) -> None:
         self.calls += 1
-        if self.calls == self._at:
+        if self.calls == self.at:
             self._handler()
 
     def open_append(self, path: Path) -> AppendFile:
@@ -345,6 +362,29 @@ class TestSignalHandlers:
             if disk.calls < at:
                 break
         assert at > 20
+
+    @pytest.mark.parametrize("end", [Spool.close, Spool.leave])
+    def test_held_ones_do_not_come_back(self, end, tmp_path):
+        """A handler that ends the process while something takes their place leaves the folder behind that."""
+        for at in range(1, 100):
+            directory = tmp_path / str(at)
+            disk = Interrupting(0, lambda: end(producer.spool))  # noqa: B023
+            producer = Producer(directory, Backend(), OPTIONS, disk)
+            held = [producer.spool.hold(record(n)) for n in range(3)]
+            disk.calls, disk.at = 0, at
+            for n in range(10, 14):
+                replaces = [entry for entry in held if entry] if n == 10 else []
+                assert isinstance(producer.spool.append(record(n), replaces=replaces), Entry), at
+                assert producer.spool.unsent() == n - 9, at
+            disk.at = 0
+            producer.die()
+            backend = Backend()
+            last = deliver_the_rest(directory, backend, OPTIONS)
+            assert dict(backend.rows) == dict.fromkeys(range(10, 14), 1), at
+            assert last.spool.accounts.recovered.dropped == {}, at
+            if disk.calls < at:
+                break
+        assert at > 5
 
     def test_a_handler_that_raises(self, tmp_path):
         """The interrupted event is not acknowledged; what comes is written, and nothing is cut off."""
