@@ -126,7 +126,8 @@ class Backlog:
             waiting = [frozen for frozen in folder.journal.pending.values() if frozen.token not in in_flight]
             if not waiting:
                 return True
-            self._spool.writer.seal_frozen()  # a file that is read is not written to
+            if folder is self._spool.writer.folder:
+                self._spool.writer.seal_frozen()  # a file that is read is not written to
             settled = folder.journal.settled.copy()
         found = self._collect(folder, events_in(waiting), settled)
         done = found is not None
