@@ -131,7 +131,6 @@ class AccountedExporter(LogRecordExporter):
 
     def reset(self) -> None:
         """Begin to count anew: in a forked child."""
-        _exporting.clear()  # the parent's threads; the child's may get their numbers
         self.taken = 0
         self.delivered = 0
         self.lost: dict[str, int] = {}
@@ -378,6 +377,7 @@ class BoundedProcessor(LogRecordProcessor):
 
     def reset_after_fork(self) -> None:
         """In the child: the SDK has emptied the queue, whose events belong to the parent."""
+        _exporting.clear()  # the parent's threads; the child's may get their numbers
         self.exporter.reset()
         self._flush = None
         self._reset_counts()

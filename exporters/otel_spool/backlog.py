@@ -107,7 +107,9 @@ class Backlog:
         try:
             done = self._pending(folder)
             for segment in sorted(folder.segments.values(), key=_order):
-                done = not self._ended and self._segment(folder, segment) and done
+                done = (
+                    not self._ended and self._may_send(folder, segment) and self._segment(folder, segment) and done
+                )
         except MissingCodecError as error:
             self._spool.log.tell("codec", "%s is left as it is: %s", folder.path.name, error)
             self._seen.pop(folder, None)
@@ -118,6 +120,13 @@ class Backlog:
             if not self._spool.accounts.has_untold(folder):
                 self._spool.adopted.release(folder)
         return done
+
+    @staticmethod
+    def _may_send(folder: Folder, segment: Segment) -> bool:
+        """Held events not before all others are known: one of those may take their place."""
+        return segment.lane != HELD or all(
+            other.measured for other in folder.segments.values() if other.lane != HELD
+        )
 
     def _pending(self, folder: Folder) -> bool:
         """Send the frozen batches again."""
@@ -191,7 +200,7 @@ class Backlog:
             contents = self._read(folder, segment)
             if contents is None:
                 return False
-            if self._is_expired(segment) and not segment.frozen:
+            if self._is_expired(segment) and not self._has_frozen(folder, contents):
                 self._spool.give_up(folder, segment, "expired")
                 return True
             if not self._send_rest(folder, segment, contents):
@@ -199,6 +208,11 @@ class Backlog:
         with self._spool.lock:
             folder.remove_if_settled(segment)
         return True
+
+    def _has_frozen(self, folder: Folder, contents: Contents) -> bool:
+        with self._spool.lock:
+            pending = events_in(folder.journal.pending.values())
+        return any(event.number in pending for event in contents.events)
 
     def _send_rest(self, folder: Folder, segment: Segment, contents: Contents) -> bool:
         with self._spool.lock:

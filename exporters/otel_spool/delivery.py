@@ -30,6 +30,8 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 _LONGEST_WISH_SECONDS: Final = 300.0
 #: So often must an exporter without definite answers fail before a batch is suspected, and halved.
 _FAILURES_UNTIL_SUSPECT: Final = 8
+#: So often must others have been delivered between two failures of a single record before it is refused.
+_PROOFS: Final = 2
 #: Reason of a "retry" for a single record that may be at fault: others are to be sent before it is tried again.
 _SUSPECT: Final = "export_suspect"
 
@@ -47,14 +49,15 @@ class PlainExporter:
     Any ``LogRecordExporter``, asked for answers.
 
     A failure may be an outage or the batch itself. A batch that failed eight times is halved; a single record that
-    failed eight times is put off, and refused when others were delivered since it failed first. In an outage
+    failed eight times is put off, and refused when it has failed after others were delivered, twice. In an outage
     nothing is delivered, so nothing is refused, however long it lasts.
     """
 
     def __init__(self, exporter: LogRecordExporter) -> None:
         self._exporter = exporter
         self._lock = threading.Lock()  # OpenTelemetry promises exporters that their calls do not overlap
-        self._failures: dict[str, tuple[int, int]] = {}
+        #: How often, how much had been delivered at the last time, and how often more than the time before.
+        self._failures: dict[str, tuple[int, int, int]] = {}
         self._delivered = 0
 
     def deliver(self, records: Sequence[ReadableLogRecord], *, token: str, first_attempt_ns: int | None) -> Answer:
@@ -73,13 +76,14 @@ class PlainExporter:
             return self._failed(token, len(records), detail)
 
     def _failed(self, token: str, records: int, detail: str) -> Answer:
-        failures, delivered_before = self._failures.get(token, (0, self._delivered))
+        failures, delivered_before, proofs = self._failures.get(token, (0, self._delivered, 0))
         failures += 1
-        self._failures[token] = (failures, delivered_before)
+        proofs += self._delivered > delivered_before
+        self._failures[token] = (failures, self._delivered, proofs)
         detail = detail or "the exporter reported a failure"
         if failures < _FAILURES_UNTIL_SUSPECT:
             return Answer("retry", "export_failed", detail)
-        if records == 1 and self._delivered == delivered_before:
+        if records == 1 and proofs < _PROOFS:
             return Answer("retry", _SUSPECT, detail)
         del self._failures[token]
         return Answer("refused", "export_failed", detail)
@@ -215,10 +219,7 @@ class Deliverer:
         """
         parts, outcome = self._put_off.pop(batch.token, (deque((batch,)), Outcome()))
         suspects: deque[Batch] = deque()
-        delivered = outcome.delivered
-        while parts or (suspects and outcome.delivered > delivered):
-            if not parts:  # others have been delivered since
-                parts, suspects, delivered = suspects, deque(), outcome.delivered
+        while parts:
             part = parts.popleft()
             if not is_split(part.token):
                 answer = self._until_definite(part)
@@ -229,6 +230,8 @@ class Deliverer:
                     continue
                 if answer.status == "delivered":
                     self._take(outcome, part, answer)
+                    parts.extendleft(reversed(suspects))
+                    suspects.clear()
                     continue
                 if len(part.records) == 1:
                     outcome.refused[part.positions[0]] = self._named(answer.reason or "refused", answer.detail)

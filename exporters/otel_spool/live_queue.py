@@ -17,7 +17,7 @@ from typing import Any, Final
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
 
-from otel_spool.delivery import Batch
+from otel_spool.delivery import Batch, Outcome
 from otel_spool.folder import Entry
 from otel_spool.sending import Sender
 from otel_spool.spool import Spool
@@ -74,7 +74,8 @@ class LiveQueue:
         """Begin empty: at first, and in a forked child, where the SDK has emptied its queue and begun a thread."""
         self._handing = False
         self._late: deque[ReadWriteLogRecord] = deque()
-        self._put_off: list[Batch] = []  # of what is on no disk
+        self._put_off: list[tuple[Batch, Outcome]] = []  # of what is on no disk
+        self._given_up = 0
         self._last_taken = time.monotonic()
         self._sender: Sender | None = None
         self.only_disk = False
@@ -117,7 +118,7 @@ class LiveQueue:
 
     def has_room(self, size: int) -> bool:
         """Whether one more record may wait here that is on no disk."""
-        return self.queued < self._max_records and self.queued_bytes + size <= self._max_bytes
+        return self.queued < self._max_records and (not self.queued or self.queued_bytes + size <= self._max_bytes)
 
     @property
     def is_idle(self) -> bool:
@@ -149,14 +150,6 @@ class LiveQueue:
         return LogRecordExportResult.SUCCESS if complete else LogRecordExportResult.FAILURE
 
     def _send(self, tagged: Sequence[_Tagged]) -> bool:
-        complete = self._send_fresh(tagged)
-        with self._spool.lock:
-            put_off, self._put_off = self._put_off, []
-        for batch in put_off:  # others were delivered since, perhaps
-            complete = self._send_unspooled(batch) and complete
-        return complete
-
-    def _send_fresh(self, tagged: Sequence[_Tagged]) -> bool:
         spooled = [(record, entry) for record, entry in tagged if isinstance(entry, Entry)]
         unspooled = [record for record, entry in tagged if isinstance(entry, Unspooled)]
         complete = not spooled or self._send_spooled(spooled)
@@ -173,20 +166,34 @@ class LiveQueue:
         records, entries = [record for record, _ in ours], [entry for _, entry in ours]
         return self._sender.freeze_and_send(folder, entries, records).complete
 
+    def send_put_off(self) -> None:
+        """Try once more what is on no disk and was put off; called by who sends the backlog."""
+        with self._spool.lock:
+            put_off, self._put_off = self._put_off, []
+        for batch, _ in put_off:
+            self._send_unspooled(batch)
+
     def _send_unspooled(self, batch: Batch) -> bool:
+        given_up = self._given_up
         if self._sender is None:
             return False
         outcome = self._sender.send_unspooled(batch)
         with self._spool.lock:
+            if self._given_up != given_up:
+                return False  # it took too long: they are counted
             if outcome.put_off:
-                self._put_off.append(batch)
+                self._put_off.append((batch, outcome))
                 return False
-            events = len(batch.records)
-            self.in_memory -= events
-            settled = outcome.delivered + len(outcome.refused) + outcome.unknown
-            self._spool.accounts.own.drop("elsewhere" if outcome.elsewhere else "shutdown", events - settled)
-            self._spool.count_unspooled(outcome)
+            self._count_unspooled(batch, outcome, "elsewhere" if outcome.elsewhere else "shutdown")
         return outcome.complete
+
+    def _count_unspooled(self, batch: Batch, outcome: Outcome, reason: str) -> None:
+        """Count a batch of which nothing is kept any more."""
+        events = len(batch.records)
+        self.in_memory -= events
+        settled = outcome.delivered + len(outcome.refused) + outcome.unknown
+        self._spool.accounts.own.drop(reason, events - settled)
+        self._spool.count_unspooled(outcome)
 
     def _take_out(self, tagged: Sequence[_Tagged]) -> None:
         half = self._max_bytes // 2
@@ -211,9 +218,14 @@ class LiveQueue:
     def give_up_memory(self, reason: str) -> None:
         """Count what is in memory only as lost."""
         with self._spool.lock:
+            self._given_up += 1
+            for batch, outcome in self._put_off:
+                if self._sender is not None:
+                    self._sender.post(batch.records, outcome)
+                self._count_unspooled(batch, outcome, reason)
+            self._put_off.clear()
             self._spool.accounts.own.drop(reason, self.in_memory)
             self.in_memory = 0
-            self._put_off.clear()
 
     def watch(self, schedule_seconds: float) -> None:
         """Replace a batch processor whose thread has died; its events are on disk, and are sent from there."""

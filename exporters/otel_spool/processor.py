@@ -45,7 +45,7 @@ from otel_spool.writer import NotWritten
 #: How long the forks of a process may wait, in all, for what other threads are in the midst of.
 _SECONDS_FOR_FORKS: Final = 5.0
 #: What a record takes in memory that cannot be written down: nobody knows.
-_GUESSED_BYTES: Final = 1024 * 1024
+_GUESSED_BYTES: Final = 16 * 1024
 
 
 #: What was held, for each processor that holds it.

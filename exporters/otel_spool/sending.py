@@ -87,7 +87,7 @@ class Sender:
         try:
             outcome = self._deliverer.deliver(batch, split=split, is_split=journal.split.__contains__)
             if outcome.complete:
-                self._post(batch.records, outcome)
+                self.post(batch.records, outcome)
                 spool.settle(folder, entries, token, outcome)
         finally:
             with spool.lock:
@@ -101,7 +101,7 @@ class Sender:
         split: set[str] = set()
         outcome = self._deliverer.deliver(batch, split=split.add, is_split=split.__contains__)
         if not outcome.put_off:
-            self._post(batch.records, outcome)
+            self.post(batch.records, outcome)
         return outcome
 
     def resend(self, records: Sequence[ReadableLogRecord], token: str) -> Outcome:
@@ -110,10 +110,10 @@ class Sender:
         batch = Batch(records, range(len(records)), token, 0)  # perhaps not for the first time
         outcome = self._deliverer.deliver(batch, split=split.add, is_split=split.__contains__)
         if outcome.complete:
-            self._post(records, outcome)
+            self.post(records, outcome)
         return outcome
 
-    def _post(self, records: Sequence[ReadableLogRecord], outcome: Outcome) -> None:
+    def post(self, records: Sequence[ReadableLogRecord], outcome: Outcome) -> None:
         """Write letters for what was refused; where the answer does not name it, for all that may be it."""
         for position, (reason, detail) in outcome.refused.items():
             self._letters.write(records[position], reason, detail)

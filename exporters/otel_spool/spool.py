@@ -218,6 +218,8 @@ class Spool:
     def give_up(self, folder: Folder, segment: Segment, reason: str) -> None:
         """Remove a segment with its unsent events, and count them."""
         with self.lock:
+            if folder.released:
+                return
             events = folder.give_up(segment)
             self.accounts.lose(folder, reason, events)
             self.log.tell(reason, "%d events are given up: %s", events, reason)
@@ -292,6 +294,8 @@ class Spool:
     def drop(self, folder: Folder, entries: Sequence[Entry], reason: str) -> None:
         """Give up events one by one, and count them."""
         with self.lock:
+            if folder.released:
+                return
             self.accounts.lose(folder, reason, len(entries))
             folder.settle(shares_of(entries), None, in_order(entry.number for entry in entries))
             self.space.notify_all()

@@ -102,6 +102,7 @@ class Worker:
                     self._look()
                 if not self._sender.elsewhere:
                     self._backlog.work()
+                    self._live.send_put_off()
                 if self._sender.elsewhere:
                     self._leave_to_others()
                     if time.monotonic() >= next_leave:
@@ -128,6 +129,14 @@ class Worker:
         self._spool.adopted.release_all()
 
     def _keep_watch(self) -> None:
+        me = threading.get_ident()
+        self._live.sending.add(me)
+        try:
+            self._watch()
+        finally:
+            self._live.sending.discard(me)
+
+    def _watch(self) -> None:
         while not self._interrupt.is_set():
             try:
                 self._spool.look_at_others()

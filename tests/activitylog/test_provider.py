@@ -237,6 +237,15 @@ class TestReentrance:
         assert processor.flush_within(10)
         assert (processor.stats().delivered, processor.stats().dropped) == (3, {"reentrant": 1})
 
+    def test_a_destination_that_is_made_meanwhile_changes_nothing(self, make: Make) -> None:
+        """As a second configure() does."""
+        exporter = ScriptedExporter()
+        processor, emit = make(exporter, overflow="block")
+        exporter.script = [lambda: (make(ScriptedExporter()), emit(1), SUCCESS)[2]] * 5
+        emit(3)
+        assert processor.flush_within(10)
+        assert (processor.stats().delivered, processor.stats().dropped) == (3, {"reentrant": 1})
+
 
 @settings(deadline=None, max_examples=30)
 @given(

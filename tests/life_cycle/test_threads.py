@@ -248,13 +248,13 @@ def test_what_is_in_memory_only_is_bounded(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_down_takes_memory_too(tmp_path: Path) -> None:
-    """Nobody knows how much: a megabyte is assumed."""
+    """Nobody knows how much: 16 KiB are assumed."""
 
     class Odd:
         def __str__(self) -> str:
             raise ValueError
 
-    options = SpoolOptions(max_queue_bytes=3_500_000)
+    options = SpoolOptions(max_queue_bytes=56_000)
     backend = Backend(lambda _: Answer("retry"))
     processor = SpooledLogRecordProcessor(backend, tmp_path, options=options, schedule_delay_millis=5)
     for _ in range(5):
@@ -325,7 +325,9 @@ def test_a_flush_holds_no_event_loop_up(tmp_path: Path) -> None:
 def test_the_number_of_an_ended_thread_is_free(tmp_path: Path) -> None:
     """After the shutdown a new thread may have the number that ours had: its events are nobody's reentry."""
     spooled = SpooledLogRecordProcessor(Backend(), tmp_path, schedule_delay_millis=5)
+    spooled.start()
     ours = list(spooled._worker.threads())
+    wait_until(lambda: {thread.ident for thread in ours} <= spooled._live.sending)  # what they log is no event
     spooled.shutdown_within(10)
     assert not any(thread.is_alive() for thread in ours)
     assert spooled._live.sending.isdisjoint({thread.ident for thread in ours})

@@ -441,6 +441,30 @@ class TestAdoption:
         _fill(live, range(3))
         assert Producer(tmp_path, Backend(), SMALL).spool.adopted.take() == 0
 
+    def test_held_events_wait_for_what_takes_their_place(self, tmp_path):
+        """Its segment cannot be read for a moment, and the journal does not know of it: the process was killed."""
+        dead = Spool(tmp_path, SMALL)
+        held = [dead.hold(record(number)) for number in (1, 2)]
+        dead.forget = lambda held: None  # type: ignore[method-assign]
+        dead.append(record(3), replaces=[entry for entry in held if entry is not None])
+        dead.abandon()
+        failures = [OSError(errno.EMFILE, "Too many open files")]
+
+        class Busy(LocalFileSystem):
+            def read(self, path: Path) -> bytes:
+                if failures and path.name.endswith(".0.seg"):
+                    raise failures.pop()
+                return super().read(path)
+
+        backend = Backend()
+        live = Producer(tmp_path, backend, SMALL, Busy())
+        assert live.spool.adopted.take() == 1
+        assert not live.send_backlog([])
+        assert dict(backend.rows) == {}
+        assert live.send_backlog([])
+        assert dict(backend.rows) == {3: 1}
+        live.spool.close()
+
     def test_a_folder_that_is_being_made_is_no_orphan(self, tmp_path):
         """This process makes its folders, and asks for the locks of others, under one lock."""
 
