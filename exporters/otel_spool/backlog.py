@@ -254,17 +254,18 @@ class Backlog:
 
     def _measure(self, folder: Folder, segment: Segment, contents: Contents) -> None:
         """Learn of an adopted segment what its writer knew."""
-        if not segment.measured:
-            segment.measured = True
+        if segment.measured:
+            return
+        with self._spool.lock:  # who closes the folder meanwhile removes what is measured and has no events
             replaced = [pair for event in contents.events for pair in event.replaces]
             if replaced:
-                with self._spool.lock:
-                    folder.journal.settle(replaced)
+                folder.journal.settle(replaced)
             segment.created_ns = contents.created_ns
             segment.events = len(contents.events)
             segment.settled = sum(event.number in folder.journal.settled for event in contents.events)
-            seen = self._seen.setdefault(folder, Ranges())
-            seen.update((event.number, event.number) for event in contents.events)
+            segment.measured = True
+        seen = self._seen.setdefault(folder, Ranges())
+        seen.update((event.number, event.number) for event in contents.events)
 
     def _is_expired(self, segment: Segment) -> bool:
         """Whether even its newest event is too old."""

@@ -416,10 +416,13 @@ for number in range(3_001, 3_001 + int(sys.argv[3])):
 time.sleep(60)
 """
 _RECOVER = """
-import json, sys, time, activitylog
+import json, os, sys, time, activitylog
 from datetime import UTC, datetime, timedelta
 from activitylog.queries import verify
+from activitylog.settings import load_settings
+from activitylog.spools import spool_of
 from activitylog.store import connect
+from activitylog.url import parse
 
 TOTALS = "SELECT Reason, sum(EventCount) FROM activity_totals WHERE EventName != 'order.seen' GROUP BY 1"
 ROWS = "SELECT count() FROM activity_events WHERE EventName = 'order.paid'"
@@ -432,7 +435,10 @@ end = time.monotonic() + 240
 while time.monotonic() < end:
     activitylog.flush(60)
     totals = dict(client.query(TOTALS).result_rows)
-    if sum(totals.values()) >= int(sys.argv[2]):
+    left = spool_of(parse(sys.argv[1]), load_settings())
+    waiting = sum(folder.events for folder in left.folders if folder.pid != os.getpid())
+    if sum(totals.values()) >= int(sys.argv[2]) and not waiting:
+        totals = dict(client.query(TOTALS).result_rows)
         break
 found = verify(client, until=datetime.now(UTC) + timedelta(days=1))
 assert found.complete, found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_spool import look, spools_in
+from otel_spool import SpoolOptions, look, spools_in
 from otel_spool.filesystem import LocalFileSystem
 from otel_spool.status import is_held
 from tests.otel_spool.spools import Backend, Process, killed, left_by_a_process
@@ -161,6 +161,7 @@ class TestLocks:
         """Looking without pause, while folders are made, adopted and removed."""
         done = threading.Event()
         looks = []
+        roomy = SpoolOptions()  # for the reserves of twenty folders, too
 
         def keep_looking() -> None:
             while not done.is_set():
@@ -171,11 +172,11 @@ class TestLocks:
         backend = Backend()
         try:
             for number in range(20):
-                left_by_a_process(tmp_path, f"event {number}")
-                process = Process(backend, tmp_path)
+                left_by_a_process(tmp_path, f"event {number}", options=roomy)
+                process = Process(backend, tmp_path, roomy)
                 process.processor.start()
                 process.leave()
-            last = Process(backend, tmp_path)
+            last = Process(backend, tmp_path, roomy)
             last.processor.start()
 
             def all_sent() -> bool:
