@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from otel_spool import adopted, codec
 from otel_spool.exceptions import FolderError
 from otel_spool.filesystem import LocalFileSystem, Lock
-from otel_spool.folder import Entry
+from otel_spool.folder import Entry, Folder
 from otel_spool.options import SpoolOptions
+from otel_spool.segment import Contents, Segment
 from otel_spool.spool import Spool
 from otel_spool.writer import NotWritten
 from tests.leaving_out import leave_out
@@ -463,6 +464,30 @@ class TestAdoption:
         assert dict(backend.rows) == {}
         assert live.send_backlog([])
         assert dict(backend.rows) == {3: 1}
+        live.spool.close()
+
+    def test_a_segment_is_measured_in_one_step(self, tmp_path):
+        """Who closes the folder in between would take it for one without events, and remove it."""
+        inside: list[bool] = []
+
+        class Watched(list[Any]):
+            def __len__(self) -> int:
+                inside.append(live.spool.is_inside())
+                return super().__len__()
+
+        def read(segment: Segment) -> Contents:
+            contents = Folder.read(folder, segment)
+            contents.events = Watched(contents.events)
+            return contents
+
+        self._dead(tmp_path, range(3))
+        live = Producer(tmp_path, Backend(), SMALL)
+        live.spool.adopted.take()
+        (folder,) = live.spool.adopted
+        folder.read = read  # type: ignore[method-assign]
+        assert live.send_backlog(["ack"] * 9)
+        assert inside
+        assert all(inside)
         live.spool.close()
 
     def test_a_folder_that_is_being_made_is_no_orphan(self, tmp_path):
