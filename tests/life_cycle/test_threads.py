@@ -6,7 +6,6 @@ import asyncio
 import ctypes
 import errno
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -192,7 +191,8 @@ def test_somebody_watches_in_an_outage(hangs: bool, tmp_path: Path, monkeypatch:
     """While who sends is in an attempt, or waits: what others write is seen, and that a folder is gone."""
     monkeypatch.setattr(worker, "_SECONDS_BETWEEN_LOOKS", 0.05)
     monkeypatch.setattr(worker, "_SECONDS_BETWEEN_ROUNDS", 0.02)
-    dead = SpooledLogRecordProcessor(Backend(lambda _: Answer("retry")), tmp_path, schedule_delay_millis=5)
+    spool = tmp_path / "spool"
+    dead = SpooledLogRecordProcessor(Backend(lambda _: Answer("retry")), spool, schedule_delay_millis=5)
     Emitter(dead).emit("left")
     dead.shutdown_within(0.2)
     over = threading.Event()
@@ -203,16 +203,16 @@ def test_somebody_watches_in_an_outage(hangs: bool, tmp_path: Path, monkeypatch:
         return Answer("delivered" if over.is_set() else "retry")
 
     backend = Backend(answer)
-    processor = SpooledLogRecordProcessor(backend, tmp_path, schedule_delay_millis=5)
+    processor = SpooledLogRecordProcessor(backend, spool, schedule_delay_millis=5)
     wait_until(lambda: backend.attempts)  # by the thread that sends what was left: there is nothing else
-    other = SpooledLogRecordProcessor(Backend(lambda _: Answer("retry")), tmp_path, schedule_delay_millis=5)
+    other = SpooledLogRecordProcessor(Backend(lambda _: Answer("retry")), spool, schedule_delay_millis=5)
     Emitter(other).emit("x" * 1_000_000)
     wait_until(lambda: processor.spool.room.of_others > 1_000_000, 10)
     Emitter(processor).emit("fresh")
     folder = processor.spool.writer.folder
     assert folder is not None
     wait_until(lambda: folder.journal.pending)  # nothing more is written there
-    shutil.rmtree(folder.path)
+    folder.path.rename(tmp_path / "removed")  # at once: what is removed file by file is made anew meanwhile
     wait_until(folder.path.exists, 10)
     over.set()
     other.shutdown_within(0.2)
