@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Any
 
-#: A queue that is longer than the longest one so far by this factor begins a new plateau.
-_NEW_PEAK = 1.05
+#: What the machine may have to give for an event that waits in memory, and for what is recovered meanwhile.
+_BYTES_AN_EVENT = 1_500
+_BYTES_FOR_RECOVERY = 24 * 1024 * 1024
 
 
 def slope_a_minute(looks: Sequence[dict[str, Any]], key: str) -> float:
     """
-    What ``key`` grows by in a minute.
+    What ``key`` grows by in a minute (least squares).
 
-    What waits in memory takes memory, and the allocator keeps what it had for the longest queue so far. So only
-    looks at calm times count, with a queue no longer than it is without an outage; and only growth between two
-    records of the queue's length: the line through each such plateau has the same slope, and a height of its own
-    (least squares). The first quarter is left out: modules are imported, caches filled.
+    What waits in memory takes memory, so only looks at calm times count, with a queue no longer than it is
+    without an outage. The first quarter is left out: modules are imported, caches filled.
 
     Args:
         looks: in order of ``seconds``, with what ``key`` names and ``queued``.
     """
-    above = below = 0.0
-    for plateau in _plateaus(looks):
-        xs, ys = [look["seconds"] / 60 for look in plateau], [float(look[key]) for look in plateau]
-        x, y = sum(xs) / len(xs), sum(ys) / len(ys)
-        above += sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True))
-        below += sum((a - x) ** 2 for a in xs)
-    return above / below if below else 0.0
-
-
-def _plateaus(looks: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Calm looks of the last three quarters, between two records of the queue's length."""
     calm = 2 * sorted(look["queued"] for look in looks)[len(looks) // 3]
-    number, peak, numbered = 0, 0.0, []
-    for look in looks:
-        if look["queued"] > max(calm, peak * _NEW_PEAK):
-            number, peak = number + 1, look["queued"]
-        numbered.append((number, look))
-    late = [(number, look) for number, look in numbered[len(looks) // 4 :] if look["queued"] <= calm]
-    for _, plateau in groupby(late, key=lambda pair: pair[0]):
-        yield [look for _, look in plateau]
+    late = [look for look in looks[len(looks) // 4 :] if look["queued"] <= calm]
+    xs, ys = [look["seconds"] / 60 for look in late], [float(look[key]) for look in late]
+    x, y = sum(xs) / max(len(xs), 1), sum(ys) / max(len(ys), 1)
+    below = sum((a - x) ** 2 for a in xs)
+    return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / below if below else 0.0
+
+
+def bytes_above_ceiling(looks: Sequence[dict[str, Any]]) -> float:
+    """
+    By how much ``resident`` is ever above what outages explain; below zero when it never is.
+
+    The allocator does not give back all that the longest queue so far took, nor what a recovery took. Neither
+    depends on how long it all goes on: a longer soak finds a slower growth.
+    """
+    start = len(looks) // 4
+    begin = max(look["resident"] for look in looks[: start + 1])
+    longest, above = 0, float("-inf")
+    for number, look in enumerate(looks):
+        longest = max(longest, look["queued"])
+        if number > start:
+            above = max(above, look["resident"] - begin - _BYTES_AN_EVENT * longest - _BYTES_FOR_RECOVERY)
+    return above

@@ -2,7 +2,7 @@
 A process under load: ``python -m tests.soak.worker URL FOLDER NAME RATE LEAK``, until it is told to end or killed.
 
 It keeps the number of acknowledged events in a file that survives it, and each second writes down what it costs:
-resident bytes, open files, threads, and whether the counts add up.
+memory, open files, threads, and whether the counts add up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from tests.kill.ledger import Ledger
 from tests.kill.worker import leave_out_extras
+from tests.soak.memory import malloc_bytes, resident_bytes, small_blocks
 
 _LONG = struct.Struct("<q")
 
@@ -42,11 +43,6 @@ class Acknowledged:
     def read(path: Path) -> int:
         """Of a process that may be gone."""
         return int(_LONG.unpack(path.read_bytes())[0])
-
-
-def resident_bytes() -> int:
-    """Of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def open_files() -> dict[str, int]:
@@ -71,6 +67,8 @@ def look(seconds: float) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "resident": resident_bytes(),
+        "blocks": small_blocks(),
+        "malloc": malloc_bytes(),
         "files": sum(files.values()),
         "kinds": files,
         "threads": threading.active_count(),
@@ -84,13 +82,24 @@ def look(seconds: float) -> dict[str, Any]:
     }
 
 
+def leak(size: int) -> list[bytes]:
+    """So many bytes in one piece, and as many in pieces of 64."""
+    return [os.urandom(size), *(os.urandom(31) for _ in range(size // 64))]
+
+
 def main() -> None:
     """Emit at the rate, in bursts of a hundredth of a second."""
     import activitylog
 
     leave_out_extras()
-    url, folder, name, rate, leak = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
-    leaked = []
+    url, folder, name, rate, leaks = (
+        sys.argv[1],
+        Path(sys.argv[2]),
+        sys.argv[3],
+        int(sys.argv[4]),
+        int(sys.argv[5]),
+    )
+    leaked: list[bytes] = []
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     activitylog.configure(url, spool_directory=str(folder / "spool"), schedule_delay_millis=250)
@@ -107,7 +116,7 @@ def main() -> None:
         now = time.monotonic()
         if now >= next_look:
             next_look = now + 1
-            leaked.append(os.urandom(leak))
+            leaked += leak(leaks)
             looks.note(json.dumps(look(now - began)))
         ending.wait(max(0.0, began + number / rate - now))
     activitylog.shutdown(30)
