@@ -227,8 +227,13 @@ class Admission:
         self._count((self._clock(), tenant_of({}), name, "success", rule, "drop", 1))
         return False
 
-    def admit(self, method_name: str, event_dict: EventDict) -> Admitted | None:
-        """Decide about one event; None when it is dropped, and counted."""
+    def admit(self, method_name: str, event_dict: EventDict, *, durable: bool = False) -> Admitted | None:
+        """
+        Decide about one event; None when it is dropped, and counted.
+
+        Args:
+            durable: its caller asks for it to be on the medium before ``emit`` returns.
+        """
         if not self._ticker.started:
             self._ticker.start()
         name = event_dict["event"]
@@ -240,7 +245,7 @@ class Admission:
         if dropper:
             verdict, ticket, rule, reason = None, None, dropper, "drop"
         else:
-            decided = self._decide(method_name, event_dict)
+            decided = self._decide(method_name, event_dict, durable=durable)
             ticket = None if decided.__class__ is Verdict else cast(Ticket, decided)
             verdict = cast(Verdict, decided) if ticket is None else ticket.verdict
             rule, reason = verdict.rule, verdict.reason

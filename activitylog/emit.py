@@ -61,7 +61,7 @@ def emit(
         request_id: id of the request, where it is not the trace id.
         timestamp: when it happened, for imports: integer nanoseconds, or an aware ``datetime``. Default: now.
         durable: have it on the medium before this returns, where the destination has a spool. It costs a sync of
-            the disk, which threads that wait share.
+            the disk, which threads that wait share. No rule thins it or has it wait; one may drop it.
         attributes: anything else, by the application's own names.
 
     Returns:

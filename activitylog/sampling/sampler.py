@@ -60,6 +60,7 @@ class Sampler:
         self._budgets: list[Budget] = [stage.budget for stage in self._stages if stage.budget is not None]
         # The last one answers for index -1: no rule.
         self._decide = (*(stage.decide for stage in self._stages), _no_rule)
+        self._decide_durable = (*(stage.decide_durable for stage in self._stages), _no_rule)
         if previous is not None:  # not before all are compiled: one that failed would leave nobody to tick them
             previous._hand_over(going_on.values(), settle)
 
@@ -87,19 +88,21 @@ class Sampler:
                 self._budgets.remove(stage.budget)
                 stage.budget.settle = settle
 
-    def decide(self, method_name: str, event_dict: EventDict) -> Verdict | Ticket:
+    def decide(self, method_name: str, event_dict: EventDict, *, durable: bool = False) -> Verdict | Ticket:
         """
         What becomes of one event. Never raises.
 
         Args:
             method_name: the logger's method.
             event_dict: the keywords of ``emit`` and ``event``. A kept event is marked with what it stands for.
+            durable: its caller asks for it to be durable: it is dropped or kept, and never waits.
 
         Returns:
             The verdict; or, for an event that waits in a budget, its ticket: render the event and ``place`` it.
         """
         try:
-            verdict = self._decide[self._find(method_name, event_dict)](method_name, event_dict)
+            decisions = self._decide_durable if durable else self._decide
+            verdict = decisions[self._find(method_name, event_dict)](method_name, event_dict)
             if verdict.__class__ is Verdict and not verdict.reason:
                 verdict.mark(event_dict)
         except Exception:  # noqa: BLE001 - a bug of ours must not cost the event, which then stands for itself

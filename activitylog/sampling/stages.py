@@ -59,26 +59,38 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
-    """A compiled rule, and what of it holds events."""
+    """
+    A compiled rule.
+
+    Attributes:
+        decide: about an event.
+        decide_durable: about one whose caller asks for it to be durable: nothing thins it, or has it wait.
+        budget: what of it holds events.
+    """
 
     rule: Rule
     decide: Decide
+    decide_durable: Decide
     budget: Budget | None = None
 
 
 def compile_stage(rule: Rule, surroundings: Surroundings) -> Stage:
     """The cheapest function that does what the rule says."""
     verdicts = Verdicts(rule, dry_run=surroundings.dry_run or rule.dry_run)
+    always = _always(verdicts.kept)
     if rule.keep is True or rule.durable:
-        return Stage(rule=rule, decide=_always(verdicts.kept))
+        return Stage(rule=rule, decide=always, decide_durable=always)
     if rule.drop:
-        return Stage(rule=rule, decide=_unless_kept(rule, verdicts, verdicts.dropped("drop")))
+        dropped = _unless_kept(rule, verdicts, verdicts.dropped("drop"))
+        return Stage(rule=rule, decide=dropped, decide_durable=dropped)
     if rule.first or rule.max_per_second is not None or rule.target_per_second is not None:
         thinning = Thinning(rule, verdicts, surroundings)
-        return Stage(rule=rule, decide=thinning.decide, budget=thinning.budget)
+        return Stage(rule=rule, decide=thinning.decide, decide_durable=always, budget=thinning.budget)
     if rule.sample is not None:
-        return Stage(rule=rule, decide=_sample(rule, rule.sample, verdicts, surroundings))
-    return Stage(rule=rule, decide=_unless_kept(rule, verdicts, verdicts.kept_as(1.0)))
+        sample = _sample(rule, rule.sample, verdicts, surroundings)
+        return Stage(rule=rule, decide=sample, decide_durable=always)
+    unless_kept = _unless_kept(rule, verdicts, verdicts.kept_as(1.0))
+    return Stage(rule=rule, decide=unless_kept, decide_durable=always)
 
 
 def _always(verdict: Verdict) -> Decide:
