@@ -104,8 +104,13 @@ def configure(
 def install(pipeline: Pipeline | None) -> Pipeline | None:
     """Put a pipeline in place and shut down the one before it, which is returned."""
     previous = swap(pipeline)
+    if pipeline is not None:
+        pipeline.attach()
     if previous is not None:
+        previous.detach()
         previous.shutdown(previous.settings.shutdown_timeout_seconds)
+    if pipeline is not None:
+        pipeline.begin_metrics()  # which go on from the last counts of the previous one
     return previous
 
 

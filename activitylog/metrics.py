@@ -23,12 +23,13 @@ All but the first two and the last have the attribute ``activitylog.destination`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
 
 from activitylog._version import __version__
+from activitylog.forked import renew_in_children
 from activitylog.losses import reason_code
 from activitylog.stats import DestinationStats, Stats
 
@@ -49,7 +50,8 @@ _Reading = Callable[[DestinationStats], float | None]
 
 class PipelineMetrics:
     """
-    The instruments of one process. They follow one pipeline at a time: the one that was configured last.
+    The instruments of one process. They follow one pipeline at a time: the one that was configured last. What is
+    counted goes on from where the one before it ended.
 
     Args:
         meter_provider: by default the global one, also when it is set later.
@@ -57,7 +59,8 @@ class PipelineMetrics:
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
         self._stats: Callable[[], Stats] = Stats
-        self._look: tuple[float, Stats] = (float("-inf"), Stats())
+        self.reset_after_fork()
+        renew_in_children(self)
         meter = (meter_provider or get_meter_provider()).get_meter("activitylog", __version__)
         self._observe_events(meter)
         self._observe_destinations(meter)
@@ -74,10 +77,16 @@ class PipelineMetrics:
             explicit_bucket_boundaries_advisory=_DELIVERY_BOUNDARIES,
         )
 
+    def reset_after_fork(self) -> None:
+        """In a forked child: what pipelines of the past counted is the parent's."""
+        self._past = Stats()
+        self._look = _Look(float("-inf"), Stats(), Stats())
+
     def follow(self, stats: Callable[[], Stats]) -> None:
-        """Observe these counts from now on."""
+        """Observe these counts from now on, beside the last ones of what was followed so far."""
+        self._past = _total(self._past, self._stats())
         self._stats = stats
-        self._look = (float("-inf"), Stats())
+        self._look = _Look(float("-inf"), Stats(), Stats())
 
     def emit_took(self, seconds: float) -> None:
         """One ``emit`` was timed."""
@@ -91,19 +100,19 @@ class PipelineMetrics:
 
         return record
 
-    def _now(self) -> Stats:
-        at, stats = self._look
-        if time.monotonic() - at > _SECONDS_OF_A_LOOK:
+    def _now(self) -> _Look:
+        look = self._look
+        if time.monotonic() - look.at > _SECONDS_OF_A_LOOK:
             stats = self._stats()
-            self._look = (time.monotonic(), stats)
-        return stats
+            look = self._look = _Look(time.monotonic(), stats, _total(self._past, stats))
+        return look
 
     def _observe_events(self, meter: Meter) -> None:
         def emitted(_: CallbackOptions) -> _Observations:
-            yield Observation(self._now().emitted)
+            yield Observation(self._now().total.emitted)
 
         def dropped(_: CallbackOptions) -> _Observations:
-            for reason, events in self._now().dropped.items():
+            for reason, events in self._now().total.dropped.items():
                 yield Observation(events, {_ERROR: reason_code(reason)})
 
         counter = meter.create_observable_counter
@@ -112,23 +121,24 @@ class PipelineMetrics:
 
     def _observe_destinations(self, meter: Meter) -> None:
         def lost(_: CallbackOptions) -> _Observations:
-            for name, stats in self._now().destinations.items():
+            for name, stats in self._now().total.destinations.items():
                 for reason, events in _losses(stats).items():
                     yield Observation(events, {_DESTINATION: name, _ERROR: reason})
 
         counter, gauge = meter.create_observable_counter, meter.create_observable_up_down_counter
         counter("activitylog.events.lost", [lost], "{event}", "Events that a destination gave up.")
         for name, unit, about, reading in _COUNTERS:
-            counter(f"activitylog.{name}", [self._reading(reading)], unit, about)
+            counter(f"activitylog.{name}", [self._reading(reading, total=True)], unit, about)
         for name, unit, about, reading in _LEVELS:
             gauge(f"activitylog.{name}", [self._reading(reading)], unit, about)
         meter.create_observable_gauge(
             "activitylog.spool.oldest.age", [self._reading(_age)], "s", "Age of the oldest unsent event, about."
         )
 
-    def _reading(self, reading: _Reading) -> Callable[[CallbackOptions], _Observations]:
+    def _reading(self, reading: _Reading, *, total: bool = False) -> Callable[[CallbackOptions], _Observations]:
         def read(_: CallbackOptions) -> _Observations:
-            for name, stats in self._now().destinations.items():
+            look = self._now()
+            for name, stats in (look.total if total else look.stats).destinations.items():
                 value = reading(stats)
                 if value is not None:
                     yield Observation(value, {_DESTINATION: name})
@@ -136,14 +146,55 @@ class PipelineMetrics:
         return read
 
 
+class _Look(NamedTuple):
+    """What the counts were at a moment (monotonic seconds), alone and with those of the past."""
+
+    at: float
+    stats: Stats
+    total: Stats
+
+
+def _total(past: Stats, now: Stats) -> Stats:
+    """What is counted of both."""
+    names = [*past.destinations, *(name for name in now.destinations if name not in past.destinations)]
+    none = DestinationStats()
+    return Stats(
+        emitted=past.emitted + now.emitted,
+        dropped=_sums(past.dropped, now.dropped),
+        destinations={
+            name: _total_of_one(past.destinations.get(name, none), now.destinations.get(name, none))
+            for name in names
+        },
+    )
+
+
+def _total_of_one(past: DestinationStats, now: DestinationStats) -> DestinationStats:
+    return DestinationStats(
+        delivered=past.delivered + now.delivered,
+        recovered=past.recovered + now.recovered,
+        retries=past.retries + now.retries,
+        dropped=_sums(past.dropped, now.dropped),
+        recovered_dropped=_sums(past.recovered_dropped, now.recovered_dropped),
+    )
+
+
+def _sums(*all_counts: Mapping[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for counts in all_counts:
+        for reason, events in counts.items():
+            found[reason] = found.get(reason, 0) + events
+    return found
+
+
 def _losses(stats: DestinationStats) -> dict[str, int]:
     """By the codes of their reasons, those of dead processes' events included."""
-    found: dict[str, int] = {}
-    for counts in (stats.dropped, stats.recovered_dropped):
-        for reason, events in counts.items():
-            code = reason_code(reason)
-            found[code] = found.get(code, 0) + events
-    return found
+    return _sums(
+        *(
+            {reason_code(reason): events}
+            for counts in (stats.dropped, stats.recovered_dropped)
+            for reason, events in counts.items()
+        )
+    )
 
 
 def _age(stats: DestinationStats) -> float | None:

@@ -109,11 +109,21 @@ class ActivityRecord(LogRecord):
 
 
 class CleanLogRecord(ReadWriteLogRecord):
-    """A record in the SDK's envelope, its attributes taken as they are."""
+    """
+    A record in the SDK's envelope, its attributes taken as they are.
+
+    Attributes:
+        destinations: where it goes, of those that the provider has; None for all.
+    """
 
     def __init__(
-        self, log_record: LogRecord, resource: Resource, instrumentation_scope: InstrumentationScope
+        self,
+        log_record: LogRecord,
+        resource: Resource,
+        instrumentation_scope: InstrumentationScope,
+        destinations: Sequence[object] | None = None,
     ) -> None:
+        self.destinations = destinations
         self.log_record = log_record
         self.resource = resource
         self.instrumentation_scope = instrumentation_scope
@@ -230,10 +240,12 @@ class EventLogger:
 
     Args:
         logger: an OpenTelemetry logger, of the SDK or of any other implementation of its API.
+        destinations: where its records go, where others use the provider, too.
     """
 
-    def __init__(self, logger: APILogger) -> None:
+    def __init__(self, logger: APILogger, destinations: Sequence[object] | None = None) -> None:
         self._logger = logger
+        self._destinations = destinations
         self._is_sdk = isinstance(logger, Logger)
 
     def emit(self, record: LogRecord) -> None:
@@ -244,6 +256,6 @@ class EventLogger:
         """The record as processors of the SDK get it."""
         # The resource is asked for each time: the SDK replaces it after a fork.
         logger: Any = self._logger
-        return CleanLogRecord(record, logger.resource, logger.instrumentation_scope)
+        return CleanLogRecord(record, logger.resource, logger.instrumentation_scope, self._destinations)
 
     debug = info = warning = warn = error = exception = critical = fatal = msg = log = emit

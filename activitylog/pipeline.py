@@ -24,7 +24,7 @@ from activitylog.error_log import ErrorLog
 from activitylog.exceptions import StrictModeError
 from activitylog.forked import renew_in_children
 from activitylog.identity import Producer
-from activitylog.logger_provider import provider_for
+from activitylog.logger_provider import attach, detach, provider_for
 from activitylog.losses import INTERVAL_SECONDS, LossReporter
 from activitylog.metrics import EMITS_PER_SAMPLE, PipelineMetrics
 from activitylog.outlet import Outlet
@@ -53,9 +53,9 @@ class Pipeline:
         settings: checked settings.
         processors: of the application, run first, in this order.
         logger_provider: of the application, to emit through; by default one of our own is made.
-        destinations: where records go, added to the provider.
+        destinations: where records go.
         version: of the instrumentation scope.
-        metrics: told what happens.
+        metrics: told what happens, from :meth:`begin_metrics` on.
     """
 
     def __init__(
@@ -74,19 +74,30 @@ class Pipeline:
         self._redactor = Redactor(settings.redaction)
         self.provider = provider = provider_for(destinations, settings, logger_provider)
         logger = provider.get_logger(SCOPE_NAME, version, SCHEMA_URL)
-        self._event_logger = EventLogger(logger)
+        self._event_logger = EventLogger(logger, None if logger_provider is None else self.destinations)
         self._closed_because: str | None = None if settings.enabled else "disabled"
         self._shut_down = False
-        if logger_provider is None and isinstance(logger, NoOpLogger):
+        if (destinations or logger_provider is None) and isinstance(logger, NoOpLogger):
             self._closed_because = "disabled"
             _log.warning("activitylog: events are dropped because OTEL_SDK_DISABLED is set.")
         self._rules_file = RulesFile(settings.rules_file) if settings.rules_file is not None else None
         self._admission: Admission | None = None
         self._metrics = metrics
-        if metrics is not None:
-            metrics.follow(self.stats)
         self.reset_after_fork()
         renew_in_children(self)
+
+    def attach(self) -> None:
+        """Take what others emit through the application's provider, too."""
+        attach(self.provider, self.destinations)
+
+    def detach(self) -> None:
+        """Leave to others what others emit."""
+        detach(self.provider, self.destinations)
+
+    def begin_metrics(self) -> None:
+        """From now on the metrics of the process are of this pipeline."""
+        if self._metrics is not None:
+            self._metrics.follow(self.stats)
 
     def reset_after_fork(self) -> None:
         """A new producer and counts from zero: the parent's events, those that wait included, are the parent's."""
@@ -163,7 +174,7 @@ class Pipeline:
             passed = name_event(event, values)
             durable = bool(passed.pop("durable", False))
             if admission is not None:
-                admitted = admission.admit(method_name, passed)
+                admitted = admission.admit(method_name, passed, durable=durable)
                 if admitted is None:
                     return False
             for processor in self._chain:

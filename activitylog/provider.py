@@ -73,12 +73,21 @@ Held = Mapping[Any, Any]
 
 
 class Destination(Protocol):
-    """What the pipeline needs of a destination, beside OpenTelemetry's ``LogRecordProcessor``."""
+    """What the pipeline needs of a destination: OpenTelemetry's ``LogRecordProcessor``, and more."""
 
     name: str
     """Its URL, without secrets."""
     keeps_late_events: bool
     """Whether events that come after the shutdown are kept for the next process."""
+
+    def on_emit(self, log_record: ReadWriteLogRecord, /) -> None:
+        """Take one record."""
+
+    def force_flush(self, timeout_millis: int = 30_000, /) -> bool:
+        """Send what is queued; True when nothing is left."""
+
+    def shutdown(self) -> None:
+        """Stop, sending what waits."""
 
     @property
     def holder(self) -> Holder | None:

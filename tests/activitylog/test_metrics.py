@@ -18,12 +18,24 @@ from activitylog.pipeline import Pipeline
 from activitylog.provider import BoundedProcessor
 from activitylog.settings import Settings, load_settings
 from activitylog.spooling import SpooledDestination
-from activitylog.stats import Stats
+from activitylog.stats import DestinationStats, Stats
 from tests.exporters_for_tests import ScriptedExporter
 from tests.otel_spool.spools import Backend
 from tests.waiting import wait_until
 
 Point = tuple[str, str, str]
+
+
+def points(reader: InMemoryMetricReader) -> dict[Point, float]:
+    """Name, destination and reason -> value; of a histogram the count."""
+    found: dict[Point, float] = {}
+    data: Any = reader.get_metrics_data()
+    for metric in data.resource_metrics[0].scope_metrics[0].metrics:
+        for point in metric.data.data_points:
+            kind = point.attributes.get("error.type", point.attributes.get("activitylog.outcome", ""))
+            key = metric.name, point.attributes.get("activitylog.destination", ""), kind
+            found[key] = point.count if hasattr(point, "count") else point.value
+    return found
 
 
 class Metered:
@@ -39,17 +51,11 @@ class Metered:
             lambda: backend, "there:", tmp_path / "s", "process", self.settings, observe=observe
         )
         self.pipeline = Pipeline(self.settings, destinations=[self.destination], metrics=metrics)
+        self.pipeline.begin_metrics()
 
     def collect(self) -> dict[Point, float]:
         """Name, destination and reason -> value; of a histogram the count."""
-        found: dict[Point, float] = {}
-        data: Any = self.reader.get_metrics_data()
-        for metric in data.resource_metrics[0].scope_metrics[0].metrics:
-            for point in metric.data.data_points:
-                kind = point.attributes.get("error.type", point.attributes.get("activitylog.outcome", ""))
-                key = metric.name, point.attributes.get("activitylog.destination", ""), kind
-                found[key] = point.count if hasattr(point, "count") else point.value
-        return found
+        return points(self.reader)
 
     def units(self) -> dict[str, str]:
         data: Any = self.reader.get_metrics_data()
@@ -135,6 +141,32 @@ def test_one_collection_looks_at_the_counts_once() -> None:
     PipelineMetrics(provider).follow(stats)
     reader.get_metrics_data()
     assert len(looks) == 1
+    provider.shutdown()
+
+
+def test_counts_go_on_and_levels_begin_anew() -> None:
+    """Over pipelines: what one lost at its end stays counted, what waited in it no longer waits."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    metrics = PipelineMetrics(provider)
+    before = {"a:": DestinationStats(delivered=3, dropped={"shutdown": 2}, in_queue=4)}
+    after = {
+        "a:": DestinationStats(delivered=1, dropped={"shutdown": 1}, recovered_dropped={"expired": 1}),
+        "b:": DestinationStats(retries=7),
+    }
+    metrics.follow(lambda: Stats(emitted=5, dropped={"error": 1}, destinations=before))
+    metrics.follow(lambda: Stats(emitted=2, dropped={"sample": 1}, destinations=after))
+    found = points(reader)
+    assert found["activitylog.events.emitted", "", ""] == 7
+    assert found["activitylog.events.dropped", "", "error"] == 1
+    assert found["activitylog.events.dropped", "", "sample"] == 1
+    assert found["activitylog.events.delivered", "a:", ""] == 4
+    assert found["activitylog.events.lost", "a:", "shutdown"] == 3
+    assert found["activitylog.events.lost", "a:", "expired"] == 1
+    assert found["activitylog.delivery.retries", "b:", ""] == 7
+    assert found["activitylog.queue.events", "a:", ""] == 0
+    metrics.reset_after_fork()
+    assert points(reader)["activitylog.events.emitted", "", ""] == 2
     provider.shutdown()
 
 
@@ -228,9 +260,9 @@ print(emitted())
 
 @pytest.mark.slow
 def test_a_provider_that_is_set_later_and_a_second_configure() -> None:
-    """One instrument of each name, without a warning; it follows the pipeline in force."""
+    """One instrument of each name, without a warning; it goes on from where the pipeline before ended."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", _CONFIGURED_TWICE],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("[[2]]\n[[1]]\n", "")
+    assert (done.stdout, done.stderr) == ("[[2]]\n[[3]]\n", "")

@@ -223,6 +223,42 @@ class TestSpooledDestination:
         assert pipeline.flush(10).complete
         assert all("durable" not in record.attributes for record in backend.records)
 
+    @pytest.mark.parametrize(
+        "rule", [{"rollup": "1h"}, {"max_per_second": 1}, {"sample": 0.0001}, {"target_per_second": 0.001}]
+    )
+    def test_a_durable_event_is_neither_thinned_nor_waits(
+        self,
+        rule: dict[str, Any],
+        backend: Backend,
+        made: list[Pipeline],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Whatever its rule does with others; an event that stands for itself, counted under the rule."""
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fdatasync", synced.append)
+        pipeline = pipeline_into(backend, tmp_path, made, rules=parse_rules([{"match": "a.*", **rule}]))
+        for _ in range(20):
+            pipeline.submit("info", "a.b", {})
+        assert len(synced) == 0
+        for number in range(5):
+            assert pipeline.submit("info", "a.b", {"durable": True, "n": number})
+        assert len(synced) == 5
+        assert pipeline.flush(10).complete
+        kept = [record for record in backend.records if "n" in record.attributes]
+        assert [record.attributes["n"] for record in kept] == list(range(5))
+        assert all("activity.sample.rule" in record.attributes for record in kept)
+        assert all("activity.sample.weight" not in record.attributes for record in kept)
+
+    def test_a_rule_that_drops_drops_durable_events_too(
+        self, backend: Backend, made: list[Pipeline], tmp_path: Path
+    ) -> None:
+        """Who wrote it wanted none of them; the caller is told."""
+        rules = parse_rules([{"match": {"event": "a.*", "tenant": "x"}, "drop": True}])
+        pipeline = pipeline_into(backend, tmp_path, made, rules=rules)
+        assert not pipeline.submit("info", "a.b", {"durable": True, "tenant": "x"})
+        assert pipeline.stats().dropped == {"drop": 1}
+
     def test_a_url_makes_it(self, tmp_path: Path) -> None:
         """As configure does."""
         settings = load_settings(
