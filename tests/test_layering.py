@@ -66,16 +66,17 @@ OTEL_CLICKHOUSE = [
     ["http_answers"],
     ["client"],
     ["pool", "presence", "schema", "testing", "window"],
-    ["arguments", "delivery"],
+    ["arguments", "halving"],
+    ["delivery"],
     ["exporter"],
 ]
 OTEL_DELIVERY = [
-    ["answer", "forks", "printable", "reasons", "reentrancy", "under_way", "waiting"],
+    ["answer", "forks", "printable", "proxy_url", "reasons", "reentrancy", "under_way", "waiting"],
     ["delivers_batches", "rare_log"],
     ["losses"],
 ]
 OTEL_OTLP = [
-    ["exceptions", "reentrancy", "first_use"],
+    ["exceptions", "reentrancy", "first_use", "holdable"],
     ["environment_variables", "secrets", "retry_after", "deadline", "request"],
     ["endpoint", "headers", "tls_files"],
     ["proxy"],

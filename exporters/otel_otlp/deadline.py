@@ -8,6 +8,7 @@ the time that :func:`deadline` gave the thread. Only the resolver's answer is wa
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -70,6 +71,14 @@ class DeadlineSocket(_WithDeadline, socket.socket):
 
 class DeadlineSSLSocket(_WithDeadline, ssl.SSLSocket):
     """A TLS socket under the thread's deadline; ``SSLContext.sslsocket_class`` makes them."""
+
+    def send(self, *args: Any) -> int:
+        try:
+            return super().send(*args)
+        except ssl.SSLEOFError as error:
+            # So a server closes that refuses a batch before it has read it (413). Unlike after this error, urllib3
+            # reads after a broken pipe what the server said before.
+            raise BrokenPipeError(errno.EPIPE, "the server closed the connection") from error
 
 
 def connect(host: str, port: int) -> DeadlineSocket:

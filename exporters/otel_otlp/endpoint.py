@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from otel_otlp import environment_variables as env
 from otel_otlp.exceptions import ConfigurationError
@@ -34,7 +34,7 @@ class Endpoint:
         secure: whether TLS is used.
         shown: without user, password and query.
         authorization: the header that user and password of the URL mean, or empty.
-        secrets: what the query holds.
+        secrets: the query and what it holds, encoded and not.
     """
 
     target: str = field(repr=False)
@@ -61,8 +61,14 @@ def http_endpoint(given: str | None) -> Endpoint:
         secure=parts.scheme == "https",
         shown=f"{parts.scheme}://{host}{path}",
         authorization=basic_authorization(parts),
-        secrets=tuple(value for _, value in parse_qsl(parts.query)),
+        secrets=secrets_of_query(parts.query),
     )
+
+
+def secrets_of_query(query: str) -> tuple[str, ...]:
+    """The query, its values (a name without one may be a key), and what they say: a server may repeat any."""
+    raw = [entry.partition("=")[2] if "=" in entry else entry for entry in query.split("&")]
+    return query, *raw, *map(unquote, raw), *map(unquote_plus, raw)
 
 
 def grpc_endpoint(given: str | None, insecure: bool | None) -> Endpoint:

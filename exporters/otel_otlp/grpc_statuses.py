@@ -5,7 +5,9 @@ The specification has seven codes tried again and the batch dropped at all other
 of the batch itself is refused here. ``RESOURCE_EXHAUSTED`` says two things: "not now" (a full queue, a quota; with
 ``RetryInfo`` or, from most servers, without) is tried again; "the message is too large" is refused, so that who
 sends can halve the batch. Without ``RetryInfo`` only the text tells them apart, and some servers say it with
-``OUT_OF_RANGE``.
+``OUT_OF_RANGE``. A proxy says it in HTTP: 413, as nginx above its ``client_max_body_size`` of 1 MiB. grpc makes an
+``UNKNOWN`` of it, with a text of its own. All other statuses of HTTP are tried again, whatever code grpc makes of
+them: a proxy judges credentials, paths and headers, not what the batch says.
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ _TOO_LARGE: Final = re.compile(
 ANSWER_LIMIT: Final = MAX_ANSWER_BYTES + 1
 #: grpc's words when the *answer* is too large for this side: what became of the batch is not known.
 _THIS_SIDE: Final = re.compile(rf"CLIENT:|vs\. {ANSWER_LIMIT}\b")
+#: grpc's own words for an answer that has no status of gRPC.
+_HTTP_TOO_LARGE: Final = re.compile(r"Received http2 header with status: 413\b")
 _SAYS_SIZE: Final = frozenset({"RESOURCE_EXHAUSTED", "OUT_OF_RANGE"})
 
 _DETAILS: Final = "grpc-status-details-bin"
@@ -73,7 +77,7 @@ def judge(code: str, message: str, trailers: Iterable[tuple[str, str | bytes]]) 
         trailers: of the answer; ``RetryInfo`` may be in them.
     """
     delay = _retry_delay(trailers)
-    if delay is None and code in _SAYS_SIZE and _TOO_LARGE.search(message) and not _THIS_SIDE.search(message):
+    if delay is None and _is_too_large(code, message):
         return Answer("refused", "too_large", f"{code}: the batch is too large for the server. {_told(message)}")
     verdict = CODES.get(code, CODES["UNKNOWN"])
     detail = " ".join(filter(None, (f"{code}: {verdict.why}.", verdict.hint, _told(message))))
@@ -81,6 +85,12 @@ def judge(code: str, message: str, trailers: Iterable[tuple[str, str | bytes]]) 
     if not verdict.retryable:
         return Answer("refused", reason, detail)
     return Answer("retry", reason, detail, retry_after_seconds=delay)
+
+
+def _is_too_large(code: str, message: str) -> bool:
+    if code == "UNKNOWN":
+        return _HTTP_TOO_LARGE.match(message) is not None
+    return code in _SAYS_SIZE and bool(_TOO_LARGE.search(message)) and not _THIS_SIDE.search(message)
 
 
 def _told(message: str) -> str:

@@ -3,6 +3,10 @@ One POST over HTTP, with urllib3: no redirects, no retries, one deadline, an ans
 
 Not with ``requests``, as the stock exporter: it reads the body of a redirect whole, however large, even when told
 not to follow it, and puts what ``~/.netrc`` says in the place of the Authorization header.
+
+What a server says before it has read the batch (413) is read, if it arrived before the connection broke. A server
+that resets at once, or hangs, at a batch that is too large for it cannot be told from one that is down: the batch
+comes again as it is, until somebody sets ``max_request_bytes``.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from otel_delivery import Answer
 from otel_otlp.acknowledgement import MAX_ANSWER_BYTES
 from otel_otlp.deadline import DeadlineSSLSocket, connect, deadline
-from otel_otlp.endpoint import Endpoint
+from otel_otlp.endpoint import Endpoint, secrets_of_query
 from otel_otlp.exceptions import NoAnswerError
 from otel_otlp.first_use import import_modules
 from otel_otlp.http_answers import HTTPAnswer, judge
@@ -106,8 +110,16 @@ class HTTPTransport:
                 proxy = environment_proxy(self._endpoint)
                 if proxy:
                     self._secrets.add(proxy.authorization)
+                self._secrets.add(*secrets_of_query(_query_as_sent(self._endpoint)))
                 manager = self._manager = _pool_manager(self._endpoint, self._tls, proxy)
             return manager
+
+
+def _query_as_sent(endpoint: Endpoint) -> str:
+    """As urllib3 writes it: ``%2f`` as ``%2F``, and what a URL cannot hold encoded."""
+    from urllib3.util import parse_url
+
+    return parse_url(endpoint.target).query or ""
 
 
 def _request_headers(endpoint: Endpoint, headers: Mapping[str, str], compress: bool) -> dict[str, str]:

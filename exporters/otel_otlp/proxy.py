@@ -1,15 +1,15 @@
 """
 The proxy that ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` ask for.
 
-Their URLs hold passwords, and urllib3 quotes in its errors what it cannot parse: it gets them without.
+Their URLs hold passwords: see :mod:`otel_delivery.proxy_url`.
 """
 
 from __future__ import annotations
 
 import urllib.request
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
+from otel_delivery.proxy_url import split_proxy_url, without_login
 from otel_otlp.endpoint import Endpoint, basic_authorization
 from otel_otlp.exceptions import NoAnswerError
 
@@ -46,17 +46,8 @@ def environment_proxy(endpoint: Endpoint) -> Proxy | None:
 
 
 def _checked(text: str) -> Proxy:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - raises when it is not a port
-    except ValueError:  # its text may quote a part of the password
-        raise _refused() from None
-    behind = parts.path + parts.query + parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in behind:
-        raise _refused()  # a '/', '?' or '#' in a password makes a host of the user
-    return Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", basic_authorization(parts))
-
-
-def _refused() -> NoAnswerError:
-    accepted = "http://host:port, http://user:password@host:port with both percent-encoded"
-    return NoAnswerError("unavailable", f"The environment's proxy cannot be used. Accepted: {accepted}.")
+    parts = split_proxy_url(text)
+    if parts is None:
+        accepted = "http://host:port, http://user:password@host:port with both percent-encoded"
+        raise NoAnswerError("unavailable", f"The environment's proxy cannot be used. Accepted: {accepted}.")
+    return Proxy(without_login(parts), basic_authorization(parts))

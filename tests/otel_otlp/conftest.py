@@ -11,6 +11,7 @@ from otel_otlp import OTLPGRPCLogExporter, OTLPHTTPLogExporter
 from tests.closed_afterwards import closed_afterwards
 from tests.otel_otlp.fault_server import FaultServer
 from tests.otel_otlp.grpc_server import GRPCServer
+from tests.otel_otlp.http2_server import HTTP2Server
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,12 @@ def serve() -> Iterator[Callable[..., FaultServer]]:
 def serve_grpc() -> Iterator[Callable[..., GRPCServer]]:
     """Start gRPC servers that do to each call what the steps say."""
     yield from closed_afterwards(lambda *steps, **values: GRPCServer(steps, **values), GRPCServer.close)
+
+
+@pytest.fixture
+def serve_http2() -> Iterator[Callable[..., HTTP2Server]]:
+    """Start proxies before a gRPC server that answer themselves, with a status of HTTP."""
+    yield from closed_afterwards(HTTP2Server, HTTP2Server.close)
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import socket
 import ssl
 import struct
+import termios
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,7 +39,8 @@ class Step:
     Attributes:
         sends: the bytes of the answer.
         stores: whether it keeps the records (all but ``refuses``) before that.
-        before: ``read`` the request first, or ``unread``: leave it where it is.
+        before: ``read`` the request first, or ``unread``: leave it where it is; what the server sends has arrived
+            when it closes.
         after: ``keep`` the connection, ``close`` it, ``reset`` it, ``hang`` until the server is closed.
         every_seconds: send byte by byte, with this time between them.
         gated: wait for the server's gate before the answer.
@@ -188,7 +191,13 @@ class FaultServer:
             connection.sendall(piece)
             if step.every_seconds and self._closing.wait(step.every_seconds):
                 return
+        while step.before == "unread" and _unacknowledged_bytes(connection) and not self._closing.wait(0.005):
+            pass
         connection.settimeout(0.05)
+
+
+def _unacknowledged_bytes(connection: socket.socket) -> int:
+    return int(struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
 
 
 def record_count(request: Request) -> int:

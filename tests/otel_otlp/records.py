@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.trace import TraceFlags
 
 from otel_delivery import Answer
 from otel_otlp import OTLPExporter
 from tests.otel_clickhouse.records import record
 from tests.otel_otlp.fault_server import FaultServer
 from tests.otel_otlp.grpc_server import GRPCServer
+from tests.strategies import Hostile
 
-#: Half of a surrogate pair: no UTF-8, so no protobuf.
-UNENCODABLE: Final = record(body="\ud800", trace_flags=TraceFlags(0))
+#: It has no text, either.
+UNENCODABLE: Final = record(body=Hostile())
 
 
 def batch(size: int = 3, **fields: Any) -> list[ReadableLogRecord]:

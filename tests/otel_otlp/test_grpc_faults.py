@@ -75,6 +75,24 @@ def test_the_servers_words(serve_grpc, grpc_exporter):
     )
 
 
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 408, 415, 422, 429, 431, 500, 502, 503, 504])
+def test_a_proxy_refuses(serve_http2, grpc_exporter, status):
+    """Whatever it is about, it is not what the batch says."""
+    answer = deliver(grpc_exporter(serve_http2(status).url), batch())
+    assert answer.status == "retry"
+    assert answer.detail.endswith(f"Received http2 header with status: {status}")
+
+
+def test_a_proxys_limit(serve_http2, grpc_exporter):
+    """nginx's client_max_body_size is known by its 413, and halves are tried."""
+    server = serve_http2(413)
+    exporter = grpc_exporter(server.url, retry_deadline_seconds=0.2)
+    answer = deliver(exporter, batch())
+    assert (answer.status, answer.reason) == ("refused", "too_large")
+    exporter.export(batch(2))
+    assert (server.calls, exporter.dropped()) == (4, {"too_large": 2})
+
+
 @pytest.mark.parametrize("step", [HTTP_OK, HTTP_HANG, RESET_AT_ONCE], ids=["HTTP/1.1", "silence", "reset"])
 def test_what_listens_is_no_grpc(serve, grpc_exporter, step):
     """Not delivered, in time."""

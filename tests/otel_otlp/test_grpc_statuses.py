@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 from hypothesis import given
@@ -36,3 +37,17 @@ def test_any_status_is_an_answer(code, message, trailers):
     answer = judge(code, message, trailers)
     assert answer.status == ("refused" if code == "INVALID_ARGUMENT" else "retry")
     assert answer.retry_after_seconds is None or 0 <= answer.retry_after_seconds <= 600
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("INTERNAL", "Received http2 header with status: 413"),
+        ("UNKNOWN", "Received http2 header with status: 4130"),
+        ("UNKNOWN", "the collector says: Received http2 header with status: 413"),
+        ("UNKNOWN", "Received message larger than max (5242880 vs. 4194304)"),
+    ],
+)
+def test_what_only_sounds_like_a_limit(code, message):
+    """Only grpc's own words, under the code that it gives them, speak of this batch."""
+    assert judge(code, message, []).status == "retry"

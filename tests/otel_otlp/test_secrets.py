@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from urllib.parse import unquote, unquote_plus
 
 import pytest
 
@@ -39,6 +40,31 @@ def test_over_http(serve, http_exporter, printed):
     shown = repr(details) + repr(exporter) + repr(exporter.dropped()) + printed()
     assert CANARY not in shown
     assert QUERY not in shown
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "key=0ther%2Fcanary%3D%3D",
+        "key=0ther%2fcanary%3d%3d&other=1",
+        "key=0ther/canary==",
+        "key=0ther{canary}",
+        "key=0ther+canary&0ther+canary",
+        "0ther%2Fcanary",
+    ],
+)
+def test_the_query_as_it_is_sent(serve, http_exporter, printed, query):
+    """Servers repeat the line of the request; and what they take it for, decoded in either way."""
+    server = serve()
+    url = f"{server.url}?{query}"
+    deliver(http_exporter(url), batch())
+    sent = server.requests[0].line.split()[1].partition("?")[2]
+    for said in {query, sent, unquote(sent), unquote_plus(sent), sent.partition("=")[2]}:
+        there = serve(answer(404, f"Cannot POST /v1/logs?{said}".encode()))
+        exporter = http_exporter(url.replace(str(server.port), str(there.port)))
+        detail = deliver(exporter, batch()).detail
+        assert "The server says: Cannot POST /v1/logs?" in detail
+        assert "anary" not in detail + repr(exporter) + printed()
 
 
 def test_user_and_password_of_the_url(serve, http_exporter, printed):

@@ -9,7 +9,8 @@ import grpc
 import pytest
 
 from tests.otel_otlp.certificates import Certificate, make_certificate, server_context
-from tests.otel_otlp.fault_server import HANG, NEVER_READS, OK, RESET_AFTER, Step
+from tests.otel_otlp.fault_server import HANG, NEVER_READS, OK, RESET_AFTER, RESET_AT_ONCE, Step
+from tests.otel_otlp.fault_server import answer as answer_of
 from tests.otel_otlp.records import batch, deliver
 
 
@@ -80,6 +81,22 @@ class TestHTTP:
         answer = deliver(exporter, batch(200, severity_text="x" * 20_000))
         assert answer.status == status
         assert time.monotonic() - began < (20 if step is OK else 4)
+
+    @pytest.mark.parametrize("tls", [False, True])
+    def test_a_refusal_before_the_batch_is_read(self, serve, http_exporter, server, tls):
+        """The server says 413 and closes; the write fails, and the answer is read all the same."""
+        there = serve(
+            answer_of(413, b"too large", before="unread", after="close"),
+            RESET_AT_ONCE,
+            tls=server_context(server) if tls else None,
+        )
+        exporter = http_exporter(there.url, certificate_file=str(server.file), timeout_seconds=20)
+        records = batch(200, severity_text="x" * 100_000)
+        answers = [deliver(exporter, records) for _ in range(2)]
+        assert [(one.status, one.reason) for one in answers] == [
+            ("refused", "too_large"),
+            ("retry", "connection_lost"),
+        ]
 
     @pytest.mark.slow
     def test_a_handshake_that_never_ends(self, serve, http_exporter):
