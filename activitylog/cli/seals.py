@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("producer", "seals", "begins", "sealed", "intact", "unsealed")
 _MOST_PRODUCERS: Final = 50
+_MOST_RANGES: Final = 20
 _KINDS: Final = ("changed", "missing", "added")
 _EXAMPLES: Final = """\b
 Examples:
@@ -39,9 +40,10 @@ def seals() -> None:
 
     It shows what was changed, taken out or put in later, by anybody who cannot rewrite all later seals as well. A
     checkpoint that is kept elsewhere holds against whoever can. It does not say that an event is true, nor what
-    came after the last seal. Erased and lost events show as what they are: missing ones. Where retention or an
-    archive took the beginning of a chain, it is said with which number it begins now; nothing is proved of what
-    was before.
+    came after the last seal. Erased and lost events show as what they are: missing ones. So does a lost seal while
+    all its events are there. Else nothing is proved of its numbers, and only a checkpoint, no later seal, confirms
+    what is before. Where retention or an archive took the beginning of a chain, it is said with which number it
+    begins now; nothing is proved of what was before.
     """
 
 
@@ -110,7 +112,7 @@ def _print(found: Sequence[SealedProducer]) -> None:
     if found:
         print_rows(rows_of(list(found[:_MOST_PRODUCERS]), _COLUMNS), title="")
     for state in broken:
-        for text in (*state.broken, *_differences(state)):
+        for text in (*state.broken, *_lost_seals(state), *_differences(state)):
             print_paragraph(f"{state.producer}: {text}", "- ")
     limited = [(state, text) for state in found for text in _limits(state)]
     for state, text in limited[:_MOST_PRODUCERS]:
@@ -136,6 +138,21 @@ def _limits(state: SealedProducer) -> list[str]:
     return found
 
 
+def _lost_seals(state: SealedProducer) -> Iterator[str]:
+    if state.holes:
+        yield (
+            f"the seals of {_ranges(state.holes)} were lost or taken out, and cannot be made again: nothing is "
+            "proved of these numbers, and no later seal confirms what is before them"
+        )
+    if state.remade:
+        yield f"the seals of {_ranges(state.remade)} were lost or taken out; they were made again of their events"
+
+
+def _ranges(ranges: Sequence[tuple[int, int]]) -> str:
+    shown = ", ".join(f"{first:,} to {last:,}" for first, last in ranges[:_MOST_RANGES])
+    return f"{shown} ..." if len(ranges) > _MOST_RANGES else shown
+
+
 def _differences(state: SealedProducer) -> list[str]:
     return [
         f"{state.counts[kind]:,} {kind}: {', '.join(f'{number:,}' for number in getattr(state, kind))}"
@@ -145,18 +162,20 @@ def _differences(state: SealedProducer) -> list[str]:
     ]
 
 
-@seals.command(short_help="Sign the ends of all chains, to be kept elsewhere.")
+@seals.command(short_help="Sign how far all chains go, to be kept elsewhere.")
 @url_option
 @click.option("--key", type=click.Path(path_type=Path, exists=True), required=True, help="The private key's file.")
 def checkpoint(*, url: str | None, key: Path) -> int:
     """
-    Print a signed note of where each producer's chain ends now; nothing where something was changed, put in or
-    broken. Missing events (erased, lost, or taken out) do not keep it from signing: a warning says how many.
+    Print a signed note of how far each producer's chain goes now; nothing where something was changed, put in or
+    broken. What is missing (erased, lost, or taken out) does not keep it from signing: a warning says how many
+    events, and how many numbers whose seals are. The note says which numbers are in a seal, and proves nothing of
+    the others.
 
     Keep it where the owner of the database cannot write: in git, in an object store with a lock, with a witness.
     """
     from activitylog.seals.checkpoint import Checkpoint, secret_of, sign
-    from activitylog.store.sealed import ends_of
+    from activitylog.store.sealed import chains_of
 
     secret = secret_of(key)
     client = open_store(existing_store(url))
@@ -170,9 +189,16 @@ def checkpoint(*, url: str | None, key: Path) -> int:
     if missing := sum(state.counts["missing"] for state in found):
         events = f"{missing:,} events that were sealed are" if missing > 1 else "1 event that was sealed is"
         click.echo(f"warning: {events} not there any more; see activitylog seals verify.", err=True)
+    if holes := [last - first + 1 for state in found for first, last in state.holes]:
+        numbers = f"{sum(holes):,} numbers" if sum(holes) > 1 else "1 number"
+        click.echo(
+            f"warning: the seals of {numbers} were lost or taken out, and no later one confirms what is before; "
+            "see activitylog seals verify.",
+            err=True,
+        )
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     origin = f"activitylog/{secret.partition('+')[0]}"
-    click.echo(sign(Checkpoint(origin, now, ends_of(found)), secret), nl=False)
+    click.echo(sign(Checkpoint(origin, now, chains_of(found)), secret), nl=False)
     return 0
 
 

@@ -1,17 +1,18 @@
 """
-Checkpoints: the ends of all chains at one time, signed, to be kept where the database's owner cannot write.
+Checkpoints: how far all chains went at one time, signed, to be kept where the database's owner cannot write.
 
 The form is C2SP's signed note (https://c2sp.org/signed-note): a text, an empty line, and a line with a signature
 by Ed25519 that any implementation can check::
 
     activitylog/example
     2026-01-31T12:00:00Z
-    0a1b2c3d4e5 1204 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+    0a1b2c3d4e5 1 1204 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
 
     — example 9aM2+k9C...
 
-Of each producer: its name, the last number that is sealed, and the chain's hash there. Signing needs
-``cryptography`` (the extra ``seals``).
+Of each producer: its name, the first and the last number that are sealed, and the chain's hash at the last one.
+Where seals are missing there is such a line for each piece of the chain. Signing needs ``cryptography`` (the extra
+``seals``).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from activitylog.exceptions import ConfigurationError, StoreError
 
@@ -30,26 +32,40 @@ _ED25519: Final = b"\x01"
 _DASH: Final = "\u2014 "
 
 
+class Piece(NamedTuple):
+    """Seals of one producer that follow one another: numbers from first to last, the hash there in hexadecimal."""
+
+    first: int
+    last: int
+    chain: str
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """
-    The ends of chains.
+    Chains as they were.
 
     Attributes:
         origin: what it is about, without spaces: ``activitylog/<name of the key>``.
         time: ISO 8601 in UTC.
-        ends: producer -> last sealed number and the chain's hash there, hexadecimal.
+        chains: producer -> the pieces of its chain, oldest first: one, unless seals are missing.
     """
 
     origin: str
     time: str
-    ends: Mapping[str, tuple[int, str]]
+    chains: Mapping[str, Sequence[Piece]]
 
     def text(self) -> str:
         """What is signed."""
         lines = [self.origin, self.time]
-        lines += [f"{producer} {last} {chain}" for producer, (last, chain) in sorted(self.ends.items())]
+        lines += [f"{producer} {first} {last} {chain}" for producer, (first, last, chain) in self.pieces()]
         return "".join(f"{line}\n" for line in lines)
+
+    def pieces(self) -> Iterator[tuple[str, Piece]]:
+        """Each piece, and whose it is."""
+        for producer, pieces in sorted(self.chains.items()):
+            for piece in pieces:
+                yield producer, piece
 
 
 def new_key(name: str) -> tuple[str, str]:
@@ -98,12 +114,14 @@ def read(note: str, verifier: str) -> Checkpoint:
         raise StoreError(
             "The checkpoint has no signature by this key.", hint="Compare the key, and where it is from."
         )
-    origin, time, *ends = text.splitlines()
+    origin, time, *lines = text.splitlines()
+    chains: dict[str, list[Piece]] = defaultdict(list)
     try:
-        parsed = {producer: (int(last), chain) for producer, last, chain in (end.split(" ") for end in ends)}
+        for producer, first, last, chain in (line.split(" ") for line in lines):
+            chains[producer].append(Piece(int(first), int(last), chain))
     except ValueError as error:
         raise StoreError("The checkpoint is signed, and not readable.") from error
-    return Checkpoint(origin, time, parsed)
+    return Checkpoint(origin, time, dict(chains))
 
 
 def secret_of(path: Path) -> str:

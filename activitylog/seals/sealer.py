@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from activitylog.event import COUNTER_EVENT_NAME
@@ -63,28 +64,34 @@ class Sealer:
         self._previous = GENESIS
         self._sealing = threading.Lock()
         self._ticker = Ticker(self.seal)
+        self._closed = False
 
     def note(self, number: int, record: SealedRecord) -> None:
         """A record got its number."""
         self._noted.append((number, record))
-        if not self._ticker.started:
+        if self._closed:
+            with suppress(Exception):  # the event is kept, whatever becomes of its seal
+                self.seal()
+        elif not self._ticker.started:
             self._ticker.start()
 
     def close(self) -> None:
-        """Seal what is there, and end the thread."""
+        """Seal what is there, and end the thread; records that still come are sealed at once."""
+        self._closed = True
         self._ticker.stop()
         self.seal()
 
     def seal(self) -> None:
         """
-        Seal all events whose predecessors are known; a seal of a seal alone is not worth one.
+        Seal all events whose predecessors are known; a seal of seals and counts alone is not worth one, unless it
+        is full: nothing behind it would ever be sealed.
 
         A number that does not come is sealed as none, in the end: nothing can be put in its place later.
         """
         if not self._sealing.acquire(blocking=False):
             return
         try:
-            while (found := self._take()) and not _only_seals(found):
+            while (found := self._take()) and (len(found) == MAX_EVENTS or not _only_seals(found)):
                 self._emit(self._seal(found))
         finally:
             self._sealing.release()

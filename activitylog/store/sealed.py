@@ -15,7 +15,7 @@ import re
 from base64 import b64decode
 from binascii import Error as BinasciiError
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -23,8 +23,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from activitylog.event import FIELDS, Field
-from activitylog.seals import NOTHING, SEAL_EVENT_NAME, chain_of, leaf_of
-from activitylog.seals.checkpoint import Checkpoint
+from activitylog.seals import MAX_EVENTS, NOTHING, SEAL_EVENT_NAME, chain_of, leaf_of
+from activitylog.seals.checkpoint import Checkpoint, Piece
 from activitylog.seals.leaf import GENESIS, LEAF_BYTES
 from activitylog.store.columns import EVENTS_TABLE
 
@@ -85,6 +85,9 @@ class SealedProducer:
         intact: events that are as they were sealed.
         changed, missing, added: numbers of events that are not, 0 for one without a number; the first twenty.
         counts: of changed, missing and added ones, how many there are in all.
+        remade: first and last numbers of seals that are not there, and were made again of their events.
+        holes: first and last numbers that are in no seal, though later ones are: seals were lost, or taken out.
+        pieces: runs of seals that are there: what a checkpoint says of it.
         broken: what is wrong with the seals themselves, in words.
     """
 
@@ -101,6 +104,9 @@ class SealedProducer:
     missing: list[int] = field(default_factory=list)
     added: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    remade: list[tuple[int, int]] = field(default_factory=list)
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
     @property
@@ -111,7 +117,7 @@ class SealedProducer:
     @property
     def is_intact(self) -> bool:
         """Whether everything that seals cover is as it was, from its beginning on."""
-        return not self.broken and not any(self.counts.values())
+        return not (self.broken or self.holes or any(self.counts.values()))
 
     @property
     def is_forged(self) -> bool:
@@ -167,6 +173,11 @@ def verify_seals(
             _begin(client, state, seal)
             begins[producer] = seal.first
             chains[producer][seal.first - 1] = seal.previous.hex()
+        if (lost := _remade(client, state, seal)) is not None:
+            state.remade.append((lost.first, lost.last))
+            state.sealed, state.chain = lost.last, lost.chain.hex()
+            _compare(client, state, lost, may_begin_here=False)
+            chains[producer][lost.last] = state.chain
         _follow(state, seal)
         _compare(client, state, seal, may_begin_here=explained)
         chains[producer][seal.last] = seal.chain.hex()
@@ -179,9 +190,13 @@ def verify_seals(
                 found[producer].note("added", 0, unnumbered)
     if checkpoint is not None:
         ended = may_have_begun_earlier(_time_of(checkpoint))
-        for producer, (last, chain) in checkpoint.ends.items():
-            state = found.setdefault(producer, SealedProducer(producer))
-            if chains[producer].get(last) == chain:
+        for producer, piece in checkpoint.pieces():
+            state, last = found.setdefault(producer, SealedProducer(producer)), piece.last
+            state.broken += [
+                f"the seals of {first} to {end} were there at the checkpoint of {checkpoint.time}"
+                for first, end in _common(state.holes, piece)
+            ]
+            if chains[producer].get(last) == piece.chain:
                 continue
             if last < begins.get(producer, 0) - 1 or (ended and producer not in there):
                 state.unprovable = f"what the checkpoint of {checkpoint.time} has of it, up to {last}, is not here"
@@ -199,9 +214,9 @@ def _time_of(checkpoint: Checkpoint) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def ends_of(producers: list[SealedProducer]) -> Mapping[str, tuple[int, str]]:
+def chains_of(producers: list[SealedProducer]) -> Mapping[str, Sequence[Piece]]:
     """What a checkpoint says of them."""
-    return {state.producer: (state.sealed, state.chain) for state in producers if state.seals}
+    return {state.producer: state.pieces for state in producers if state.pieces}
 
 
 def _seals(client: Any, found: dict[str, SealedProducer]) -> Iterator[tuple[str, _Seal]]:
@@ -238,22 +253,55 @@ def _begin(client: Any, state: SealedProducer, seal: _Seal) -> None:
 
 def _follow(state: SealedProducer, seal: _Seal) -> None:
     """Whether a seal comes right behind the one before."""
-    previous = bytes.fromhex(state.chain) if state.chain else GENESIS
-    if seal.first != state.sealed + 1:
-        state.broken.append(f"numbers {state.sealed + 1} to {seal.first - 1} are in no seal")
-    elif seal.previous != previous:
-        state.broken.append(f"the seal of {seal.first} to {seal.last} does not follow the one before")
+    first, follows = seal.first, seal.previous == _end(state)
+    if first > state.sealed + 1 and not follows:
+        state.holes.append((state.sealed + 1, first - 1))
+    elif first != state.sealed + 1 or not follows:
+        state.broken.append(f"the seal of {first} to {seal.last} does not follow the one before")
     if chain_of(seal.previous, state.producer, seal.first, seal.last, seal.leaves) != seal.chain:
         state.broken.append(f"the seal of {seal.first} to {seal.last} was changed")
     state.seals += 1
     state.sealed, state.chain = seal.last, seal.chain.hex()
+    if state.pieces and state.pieces[-1].last == first - 1:
+        first = state.pieces.pop().first
+    state.pieces.append(Piece(first, state.sealed, state.chain))
+
+
+def _end(state: SealedProducer) -> bytes:
+    """The hash that the next seal has to follow."""
+    return bytes.fromhex(state.chain) if state.chain else GENESIS
+
+
+def _remade(client: Any, state: SealedProducer, seal: _Seal) -> _Seal | None:
+    """The one seal that is missing before this one, of which this one has the hash: made of the events there."""
+    first, last = state.sealed + 1, seal.first - 1
+    if not 0 <= last - first < MAX_EVENTS:
+        return None
+    leaves = bytearray(NOTHING * (last - first + 1))
+    for row in _rows(client, state.producer, first, last):
+        start = (row["Seq"] - first) * LEAF_BYTES
+        leaves[start : start + LEAF_BYTES] = _leaf(row)
+    previous = _end(state)
+    chain = chain_of(previous, state.producer, first, last, bytes(leaves))
+    return _Seal(first, last, previous, chain, bytes(leaves), seal.time) if chain == seal.previous else None
+
+
+def _common(holes: Sequence[tuple[int, int]], piece: Piece) -> Iterator[tuple[int, int]]:
+    """The numbers of holes that are in a piece."""
+    for first, last in holes:
+        if first <= piece.last and last >= piece.first:
+            yield max(first, piece.first), min(last, piece.last)
+
+
+def _rows(client: Any, producer: str, first: int, last: int) -> Iterator[Mapping[str, Any]]:
+    parameters = {"producer": producer, "first": first, "last": last, "typed": [*_TYPED]}
+    yield from client.query(_ROWS, parameters=parameters).named_results()
 
 
 def _compare(client: Any, state: SealedProducer, seal: _Seal, *, may_begin_here: bool) -> None:
     """Whether the events of a seal are there, once, and as they were; its first ones may have left without it."""
-    parameters = {"producer": state.producer, "first": seal.first, "last": seal.last, "typed": [*_TYPED]}
     seen: set[int] = set()
-    for row in client.query(_ROWS, parameters=parameters).named_results():
+    for row in _rows(client, state.producer, seal.first, seal.last):
         number, leaf = row["Seq"], seal.leaf(row["Seq"])
         if leaf == NOTHING or number in seen:
             state.note("added", number)

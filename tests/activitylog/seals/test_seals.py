@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +19,14 @@ import activitylog
 from activitylog import config
 from activitylog.cli.app import application
 from activitylog.cli.errors import run as run_command
-from activitylog.event import FIELDS, Field
+from activitylog.event import COUNTER_EVENT_NAME, FIELDS, Field
 from activitylog.exceptions import ConfigurationError, StoreError
-from activitylog.seals import MAX_EVENTS, NOTHING, SEAL_EVENT_NAME, Sealer, leaf_of
-from activitylog.seals.checkpoint import Checkpoint, new_key, read, secret_of, sign
+from activitylog.seals import MAX_EVENTS, NOTHING, SEAL_EVENT_NAME, Sealer, chain_of, leaf_of
+from activitylog.seals.checkpoint import Checkpoint, Piece, new_key, read, secret_of, sign
+from activitylog.seals.leaf import GENESIS, LEAF_BYTES
 from activitylog.seals.sealer import MAX_WAITING, PATIENCE_SECONDS
 from activitylog.store import apply
-from activitylog.store.sealed import SealedProducer, _held, ends_of, verify_seals
+from activitylog.store.sealed import SealedProducer, _held, _leaf, _rows, chains_of, verify_seals
 from activitylog.store_settings import parse_store
 from otel_clickhouse.anyvalue import as_text
 from otel_clickhouse.holders import holder
@@ -166,6 +167,55 @@ class TestSealer:
         assert len(sealer._waiting) == 0
         assert sealed[-1]["activity.seal.last"] == MAX_WAITING + 2
 
+    def test_counts_alone_do_not_end_the_sealing(self) -> None:
+        """A night in which rules drop all events, and count them."""
+        sealed: list[dict[str, Any]] = []
+        sealer = Sealer("p", sealed.append)
+        sealer._ticker.started = True
+        count = _Record(0, COUNTER_EVENT_NAME)
+        for number in range(1, MAX_EVENTS + 1):
+            sealer.note(number, cast(Any, count))
+            if number == MAX_EVENTS - 1:
+                sealer.seal()
+                assert sealed == []
+        sealer.note(MAX_EVENTS + 1, cast(Any, _Record(0)))
+        sealer.seal()
+        assert [seal["activity.seal.last"] for seal in sealed] == [MAX_EVENTS, MAX_EVENTS + 1]
+        assert len(sealer._waiting) == 0
+
+    def test_what_comes_after_the_end_is_sealed_at_once(self) -> None:
+        """It is kept for the next process, and no thread is there to seal it; nothing waits in memory."""
+        sealed: list[dict[str, Any]] = []
+        number = 0
+
+        def note(name: str) -> None:
+            nonlocal number
+            number += 1
+            sealer.note(number, cast(Any, _Record(number, name)))
+
+        def emit(seal: dict[str, Any]) -> None:
+            sealed.append(seal)
+            note(SEAL_EVENT_NAME)
+
+        sealer = Sealer("p", emit)
+        note("a.b")
+        sealer.close()
+        for _ in range(3):
+            note("a.b")
+            assert len(sealer._noted) + len(sealer._waiting) == 1  # the newest seal
+        ranges = [(seal["activity.seal.first"], seal["activity.seal.last"]) for seal in sealed]
+        assert ranges == [(1, 1), (2, 3), (4, 5), (6, 7)]
+
+    def test_an_event_after_the_end_is_not_lost_with_its_seal(self) -> None:
+        """Whatever fails in sealing it is told to nobody who emits."""
+
+        def emit(_: dict[str, Any]) -> None:
+            raise ValueError
+
+        sealer = Sealer("p", emit)
+        sealer.close()
+        sealer.note(1, cast(Any, _Record(1)))
+
 
 class _Record:
     """As much of a log record as is hashed."""
@@ -176,8 +226,8 @@ class _Record:
     class severity_number:  # noqa: N801 - as the record has it
         value = 9
 
-    def __init__(self, number: int) -> None:
-        self.event_name = "a.b"
+    def __init__(self, number: int, name: str = "a.b") -> None:
+        self.event_name = name
         self.timestamp = number
         self.attributes = {"n": number}
 
@@ -273,24 +323,6 @@ class TestVerify:
         state = only(verify_seals(sealed))
         assert (state.changed, state.missing, state.added) == ([], [], [5])
 
-    def test_a_seal_that_was_taken_out_leaves_a_hole(self, sealed: Any) -> None:
-        """The chain shows it as soon as another seal follows."""
-        for _ in range(2):
-            activitylog.emit("a.b")
-            assert activitylog.flush(60).complete
-        producer = only(verify_seals(sealed)).producer
-        sealed.command(
-            "INSERT INTO activity_events SELECT * FROM default.activity_events "
-            "WHERE Producer = {producer:String} AND Seq > 31",
-            parameters={"producer": producer},
-        )
-        assert only(verify_seals(sealed)).is_intact
-        sealed.command(
-            "DELETE FROM activity_events WHERE EventName = {name:String} AND Seq = 33",
-            parameters={"name": SEAL_EVENT_NAME},
-        )
-        assert only(verify_seals(sealed)).broken == ["numbers 31 to 32 are in no seal"]
-
 
 _COPY = """
 INSERT INTO activity_events SELECT * REPLACE({}) FROM (
@@ -382,24 +414,188 @@ class TestColumns:
             assert state.intact == state.sealed > 0
 
 
+@pytest.fixture
+def chain(sealed: Any) -> Any:
+    """Numbers 1 to 37 with seals at 31, 33, 35 and 37."""
+    producer = only(verify_seals(sealed)).producer
+    for _ in range(3):
+        activitylog.emit("a.b")
+        assert activitylog.flush(60).complete
+    copy(sealed, producer, range(32, 38))
+    assert only(verify_seals(sealed)).is_intact
+    return sealed
+
+
+class TestLostSeals:
+    """A seal that was lost, or taken out: nobody can tell which."""
+
+    def test_is_made_again_of_its_events(self, chain: Any) -> None:
+        """The next one has its hash, so nothing is less proved; the seal itself is missing."""
+        at_32 = _checkpoint(chain, 32)
+        chain.command("DELETE FROM activity_events WHERE Seq = 33")
+        state = only(verify_seals(chain, at_32))
+        assert (state.remade, state.holes, state.missing, state.broken) == ([(31, 32)], [], [33], [])
+        assert (state.is_intact, state.is_forged, state.intact, state.seals) == (False, False, 35, 3)
+        assert [piece[:2] for piece in state.pieces] == [(1, 30), (33, 36)]
+
+    def test_an_added_event_is_found_there_too(self, chain: Any) -> None:
+        """As in any other seal."""
+        chain.command("DELETE FROM activity_events WHERE Seq = 33")
+        copy(chain, only(verify_seals(chain)).producer, [32])
+        state = only(verify_seals(chain))
+        assert (state.remade, state.added, state.is_forged) == ([(31, 32)], [32], True)
+
+    @pytest.mark.parametrize(
+        "done",
+        [
+            "ALTER TABLE activity_events UPDATE SeverityNumber = 17 WHERE Seq = 32 SETTINGS mutations_sync = 2",
+            "DELETE FROM activity_events WHERE Seq = 32",
+            "DELETE FROM activity_events WHERE Seq = 31",
+        ],
+    )
+    def test_without_its_events_it_is_a_hole(self, chain: Any, done: str) -> None:
+        """Of which nothing is proved; a loss may have made it."""
+        chain.command("DELETE FROM activity_events WHERE Seq = 33")
+        chain.command(done)
+        state = only(verify_seals(chain))
+        assert state.holes[-1][1] == 32
+        assert (state.is_intact, state.is_forged, state.broken, state.remade[1:]) == (False, False, [], [])
+        assert state.pieces[-1][:2] == (33, 36)
+        assert not SealedProducer("p", holes=state.holes).is_intact  # also if nothing else is wrong
+
+    def test_nothing_else_fits_into_a_hole(self, chain: Any) -> None:
+        """Also not a seal that was made well: the next one has another hash."""
+        chain.command("DELETE FROM activity_events WHERE Seq = 33")
+        chain.command(
+            "ALTER TABLE activity_events UPDATE SeverityNumber = 17 WHERE Seq = 32 SETTINGS mutations_sync = 2"
+        )
+        put_in(chain, only(verify_seals(chain)).producer, 31, 32, number=33)
+        state = only(verify_seals(chain))
+        assert (state.holes, state.is_forged) == ([], True)
+        assert state.broken == ["the seal of 33 to 34 does not follow the one before"]
+
+    def test_a_seal_that_skips_numbers_was_not_made_by_a_process(self, chain: Any) -> None:
+        """It cannot follow one that ends elsewhere: no loss makes that."""
+        chain.command("DELETE FROM activity_events WHERE Seq IN (34, 35, 37)")
+        put_in(chain, only(verify_seals(chain)).producer, 36, 36, number=37, behind=32)
+        assert only(verify_seals(chain)).broken == ["the seal of 36 to 36 does not follow the one before"]
+
+    def test_what_is_before_a_hole_is_held_by_a_checkpoint_only(self, chain: Any) -> None:
+        """Whoever can take out a seal can rewrite those before; what was there at a checkpoint was not lost."""
+        before = checkpoint_of(chain)
+        chain.command("DELETE FROM activity_events WHERE Seq IN (32, 33)")
+        chain.command(
+            "ALTER TABLE activity_events UPDATE SeverityNumber = 17 WHERE Seq = 7 SETTINGS mutations_sync = 2"
+        )
+        chain.command("DELETE FROM activity_events WHERE Seq = 31")
+        put_in(chain, only(verify_seals(chain)).producer, 1, 30, number=31)
+        state = only(verify_seals(chain))
+        assert (state.holes, state.changed, state.is_forged) == ([(31, 32)], [], False)
+        state = only(verify_seals(chain, before))
+        assert state.broken == ["the seals of 31 to 32 were there at the checkpoint of 2026-01-31T12:00:00Z"]
+        at_30 = Checkpoint("x", before.time, {state.producer: [Piece(1, 30, "00" * 32)]})
+        assert only(verify_seals(chain, at_30)).broken == [
+            "the checkpoint of 2026-01-31T12:00:00Z has another chain at 30"
+        ]
+
+    def test_a_checkpoint_has_both_sides_of_a_hole(self, chain: Any) -> None:
+        """Neither can be rewritten after it; and the hole that it knows is nobody's doing since."""
+        chain.command("DELETE FROM activity_events WHERE Seq IN (32, 33)")
+        checkpoint = checkpoint_of(chain)
+        (pieces,) = checkpoint.chains.values()
+        assert [piece[:2] for piece in pieces] == [(1, 30), (33, 36)]
+        state = only(verify_seals(chain, checkpoint))
+        assert (state.broken, state.is_intact) == ([], False)
+        chain.command("DELETE FROM activity_events WHERE Seq IN (34, 35)")
+        assert only(verify_seals(chain, checkpoint)).broken == [
+            "the seals of 33 to 34 were there at the checkpoint of 2026-01-31T12:00:00Z"
+        ]
+        copy(chain, state.producer, [34, 35])
+        chain.command("DELETE FROM activity_events WHERE Seq = 31")
+        chain.command(
+            "ALTER TABLE activity_events UPDATE SeverityNumber = 17 WHERE Seq = 7 SETTINGS mutations_sync = 2"
+        )
+        put_in(chain, state.producer, 1, 30, number=31)
+        assert not only(verify_seals(chain)).is_forged
+        assert only(verify_seals(chain, checkpoint)).broken == [
+            "the checkpoint of 2026-01-31T12:00:00Z has another chain at 30"
+        ]
+
+    def test_of_what_was_not_there_a_checkpoint_says_nothing(self, chain: Any) -> None:
+        """An erasure may make a hole of a seal that could be made again until then."""
+        chain.command("DELETE FROM activity_events WHERE Seq = 33")
+        checkpoint = checkpoint_of(chain)
+        chain.command("DELETE FROM activity_events WHERE Seq = 32")
+        state = only(verify_seals(chain, checkpoint))
+        assert (state.holes, state.is_forged) == ([(31, 32)], False)
+
+    def test_command(
+        self, chain: Any, chdb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        """A lost seal is said, and stops no checkpoint."""
+        monkeypatch.setattr(
+            "activitylog.cli.seals.open_store",
+            lambda _: clickhouse_connect.get_client(dsn=chdb_url, database=chain.database),
+        )
+        key = tmp_path / "key"
+        assert run(["seals", "new-key", "ops", "--to", str(key)]) == 0
+        public = capsys.readouterr().out.strip()
+        verify = ["seals", "verify", "--url", chdb_url]
+        sign_ = ["seals", "checkpoint", "--key", str(key), "--url", chdb_url]
+        chain.command("DELETE FROM activity_events WHERE Seq = 33")
+        assert (run(verify), run(sign_)) == (1, 0)
+        said = capsys.readouterr()
+        assert "the seals of 31 to 32 were lost or taken out; they were made again" in " ".join(said.out.split())
+        assert said.err.count("warning: 1 event that was sealed is not there any more") == 1
+        chain.command("DELETE FROM activity_events WHERE Seq = 32")
+        assert run(verify) == 1
+        assert "the seals of 31 to 32 were lost or taken out, and cannot be made again" in " ".join(
+            capsys.readouterr().out.split()
+        )
+        assert run(sign_) == 0
+        said = capsys.readouterr()
+        assert "warning: the seals of 2 numbers were lost or taken out" in said.err
+        note = tmp_path / "note.txt"
+        note.write_text(said.out)
+        assert run([*verify, "--checkpoint", str(note), "--public-key", public, "--json"]) == 1
+        (state,) = json.loads(capsys.readouterr().out)["producers"]
+        assert (state["holes"], state["remade"], state["broken"]) == ([[31, 32]], [], [])
+
+
+def put_in(client: Any, producer: str, first: int, last: int, *, number: int, behind: int = 0) -> None:
+    """Put in a seal of the events that are there now, made as the process makes one."""
+    previous = GENESIS
+    if first > 1:
+        ((piece,),) = _checkpoint(client, behind or first - 1).chains.values()
+        previous = bytes.fromhex(piece.chain)
+    leaves = b"".join(map(_leaf, sorted(_rows(client, producer, first, last), key=lambda row: row["Seq"])))
+    assert len(leaves) == (last - first + 1) * LEAF_BYTES
+    chain = chain_of(previous, producer, first, last, leaves)
+    changed = {
+        "first": first,
+        "last": last,
+        "previous": previous.hex(),
+        "chain": chain.hex(),
+        "leaves": b64encode(leaves).decode("ascii"),
+    }
+    texts = ", ".join(f"'activity.seal.{name}', '{text}'" for name, text in changed.items())
+    copy(client, producer, [number], f"mapUpdate(Attributes, map({texts})) AS Attributes")
+
+
+def checkpoint_of(client: Any) -> Checkpoint:
+    """As it would be signed now."""
+    return Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", chains_of(verify_seals(client)))
+
+
 class TestBeginning:
     """What retention and archives take of a chain, on purpose."""
-
-    @pytest.fixture
-    def chain(self, sealed: Any) -> Any:
-        """Numbers 1 to 37 with seals at 31, 33, 35 and 37."""
-        producer = only(verify_seals(sealed)).producer
-        for _ in range(3):
-            activitylog.emit("a.b")
-            assert activitylog.flush(60).complete
-        copy(sealed, producer, range(32, 38))
-        assert only(verify_seals(sealed)).is_intact
-        return sealed
 
     def test_that_may_have_left_is_no_break(self, chain: Any) -> None:
         """The seal of the first number that is there covers one that is not: the seal before it."""
         chain.command("DELETE FROM activity_events WHERE Seq <= 31")
-        assert only(verify_seals(chain)).broken == ["numbers 1 to 30 are in no seal"]
+        state = only(verify_seals(chain))
+        assert (state.holes, state.broken) == ([(1, 30)], [])
         state = only(verify_seals(chain, may_have_begun_earlier=lambda _: True))
         assert (state.is_intact, state.begins, state.before, state.missing) == (True, 32, 0, [])
         assert (state.intact, state.sealed, state.unsealed) == (5, 36, 1)
@@ -421,15 +617,14 @@ class TestBeginning:
         verify_seals(chain, may_have_begun_earlier=_noting(asked, answer=False))
         assert asked[0] == time
 
-    def test_a_hole_behind_it_is_a_break(self, chain: Any) -> None:
+    def test_a_hole_behind_it_is_one(self, chain: Any) -> None:
         """As is whatever else somebody did to what is left."""
-        chain.command("DELETE FROM activity_events WHERE Seq <= 31 OR Seq = 35")
+        chain.command("DELETE FROM activity_events WHERE Seq <= 31 OR Seq IN (34, 35)")
         state = only(verify_seals(chain, may_have_begun_earlier=lambda _: True))
-        assert (state.begins, state.broken) == (32, ["numbers 33 to 34 are in no seal"])
-        chain.command("DELETE FROM activity_events WHERE Seq = 34")
+        assert (state.begins, state.holes, state.is_intact) == (32, [(33, 34)], False)
         copy(chain, state.producer, [35])
         state = only(verify_seals(chain, may_have_begun_earlier=lambda _: True))
-        assert (state.begins, state.broken, state.missing) == (32, [], [34])
+        assert (state.begins, state.holes, state.missing) == (32, [], [34])
 
     def test_what_is_there_from_before_is_not_proved(self, chain: Any) -> None:
         """It may have had a later time, or was put there."""
@@ -440,7 +635,9 @@ class TestBeginning:
     def test_a_checkpoint_from_before_it_proves_nothing(self, chain: Any) -> None:
         """But the first seal that is there says what the one before was."""
         at_30, at_32 = (_checkpoint(chain, last) for last in (30, 32))
-        forged = Checkpoint(at_30.origin, at_30.time, {only(verify_seals(chain)).producer: (30, "00" * 32)})
+        forged = Checkpoint(
+            at_30.origin, at_30.time, {only(verify_seals(chain)).producer: [Piece(1, 30, "00" * 32)]}
+        )
         chain.command("DELETE FROM activity_events WHERE Seq <= 31")
         for checkpoint, broken in ((at_30, 0), (at_32, 0), (forged, 1)):
             state = only(verify_seals(chain, checkpoint, may_have_begun_earlier=lambda _: True))
@@ -462,7 +659,7 @@ class TestBeginning:
         state = only(verify_seals(chain, checkpoint, may_have_begun_earlier=_noting(asked, answer=True)))
         assert (state.is_intact, bool(state.unprovable)) == (True, True)
         assert asked == [datetime(2026, 1, 31, 12, tzinfo=UTC)]
-        unreadable = Checkpoint("x", "soon", checkpoint.ends)
+        unreadable = Checkpoint("x", "soon", checkpoint.chains)
         for one in (checkpoint, unreadable):
             state = only(verify_seals(chain, one, may_have_begun_earlier=lambda time: time.year < 2020))
             assert (state.is_intact, state.unprovable) == (False, "")
@@ -471,7 +668,7 @@ class TestBeginning:
         self, chain: Any, chdb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:  # fmt: skip
-        """An archive took the first seals: verified and signed; without its record neither."""
+        """An archive took the first seals: verified and signed; without its record they are missing."""
         monkeypatch.setattr(
             "activitylog.cli.seals.open_store",
             lambda _: clickhouse_connect.get_client(dsn=chdb_url, database=chain.database),
@@ -484,7 +681,7 @@ class TestBeginning:
         )
         chain.command("DELETE FROM activity_events WHERE Seq <= 31")
         apply(chain, parse_store({"retention_days": 1000}))
-        assert (run(verify), run(sign_)) == (1, 1)
+        assert (run(verify), run(sign_)) == (1, 0)
         chain.command(
             "INSERT INTO activity_archives (Action, Partition, Folder, Piece, RowCount, MaxTime) VALUES "
             "('archived', '202601', '/a', 'x', 31, {time:String})",
@@ -517,7 +714,10 @@ def _checkpoint(client: Any, last: int) -> Checkpoint:
         "WHERE LogAttributes['activity.seal.last'] = {last:String}",
         parameters={"last": str(last)},
     ).result_rows
-    return Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", {producer: (last, chain)})
+    return Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", {producer: [Piece(1, last, chain)]})
+
+
+PIECES = {"0a": [Piece(1, 7, "ff"), Piece(10, 12, "fe")], "0b": [Piece(3, 4, "00")]}
 
 
 class TestCheckpoint:
@@ -525,7 +725,7 @@ class TestCheckpoint:
         """Whoever owns the database can take out the newest seal; the note elsewhere remembers it."""
         secret, public = new_key("example")
         note = sign(
-            Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", ends_of(verify_seals(sealed))), secret
+            Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", chains_of(verify_seals(sealed))), secret
         )
         checkpoint = read(note, public)
         assert only(verify_seals(sealed, checkpoint)).is_intact
@@ -539,11 +739,11 @@ class TestCheckpoint:
     @classmethod
     def signed(cls) -> tuple[str, str]:
         secret, public = new_key("example")
-        return sign(Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", {"0a": (7, "ff")}), secret), public
+        return sign(Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", PIECES), secret), public
 
     def test_comes_back_as_it_was(self, signed: tuple[str, str]) -> None:
         """Signed, and read by whoever has the public key."""
-        assert read(*signed) == Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", {"0a": (7, "ff")})
+        assert read(*signed) == Checkpoint("activitylog/example", "2026-01-31T12:00:00Z", PIECES)
 
     @given(st.data())
     def test_no_character_can_be_changed(self, signed: tuple[str, str], data: st.DataObject) -> None:
