@@ -11,7 +11,8 @@ One way to a ClickHouse server and to the embedded engine: clickhouse-connect, b
 * The driver takes every status from 200 on for success, whoever answers: see :mod:`otel_clickhouse.http_answers`.
 * The driver asks once which settings the server knows. When one is refused, the next statement connects anew: the
   server may be of another release by now, or the profile another one.
-* Every error of the driver leaves here as PermanentError or RetryableError, without credentials.
+* Every error of the driver leaves here as PermanentError or RetryableError, without credentials. It does not send
+  user and password of a proxy's URL, but quotes them: it gets the URL without.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from otel_clickhouse import embedded
 from otel_clickhouse.dsn import DSN, parse_dsn
 from otel_clickhouse.encoder import Columns
-from otel_clickhouse.exceptions import ExporterError
+from otel_clickhouse.exceptions import ExporterError, PermanentError
 from otel_clickhouse.http_answers import HTTPAnswers
 from otel_clickhouse.insert_settings import accepted_settings
 from otel_clickhouse.reentrancy import REENTRANCY
 from otel_clickhouse.translation import translate
 from otel_clickhouse.unstored import forget_unstored
+from otel_delivery.proxy_url import split_proxy_url, without_login
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as Driver
@@ -182,7 +184,7 @@ class ClickHouseClient:
 
         self._answers = None  # those of an attempt that failed
         dsn = self._dsn
-        options: dict[str, Any] = dict(dsn.options)
+        options: dict[str, Any] = {**dsn.options, **_proxy(dsn)}
         client: Any = clickhouse_connect.get_client(
             interface="https" if dsn.secure else "http",
             host=dsn.host,
@@ -217,3 +219,27 @@ class ClickHouseClient:
             database=self._dsn.database or None,
             settings=dict(self._settings),
         )
+
+
+def _proxy(dsn: DSN) -> dict[str, str]:
+    """
+    The option with the proxy that the driver would take, from the DSN or the environment; empty for none.
+
+    Raises:
+        PermanentError: it cannot be used. The message does not repeat it.
+    """
+    from clickhouse_connect.driver.httputil import check_env_proxy
+
+    for scheme in ("https", "http") if dsn.secure else ("http",):
+        option = f"{scheme}_proxy"
+        text = dsn.options.get(option) or check_env_proxy(scheme, dsn.host, dsn.port)
+        if text:
+            parts = split_proxy_url(text if "://" in text else f"{scheme}://{text}")
+            if parts is None:
+                raise PermanentError(
+                    f"{dsn}: {option} cannot be used.",
+                    hint="Accepted: http://host:port, https://host:port.",
+                    code=option,
+                )
+            return {option: without_login(parts)}
+    return {}

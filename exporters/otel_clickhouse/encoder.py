@@ -20,7 +20,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_clickhouse.anyvalue import as_text, without_surrogates
+from otel_clickhouse.anyvalue import as_text
 from otel_clickhouse.attributes import attribute_columns, clean_texts, map_of_texts
 from otel_clickhouse.layout import OTEL_LOGS_LAYOUT, Layout
 from otel_clickhouse.mapping import AttributesColumn, AttributesFormat
@@ -103,7 +103,7 @@ def _encode(batch: Sequence[ReadableLogRecord], layout: Layout) -> list[Sequence
     records = [readable.log_record for readable in batch]
     mapping = layout.mapping
     columns: dict[str, Sequence[Any]] = {
-        "Timestamp": [record.timestamp or record.observed_timestamp or 0 for record in records],
+        "Timestamp": _times([record.timestamp or record.observed_timestamp or 0 for record in records]),
         "TraceId": [record.trace_id.to_bytes(16).hex() if record.trace_id else "" for record in records],
         "SpanId": [record.span_id.to_bytes(8).hex() if record.span_id else "" for record in records],
         "TraceFlags": [(record.trace_flags or 0) & 0xFF for record in records],
@@ -113,13 +113,17 @@ def _encode(batch: Sequence[ReadableLogRecord], layout: Layout) -> list[Sequence
         **_resource_columns([readable.resource for readable in batch], mapping.resource),
         **_scope_columns([readable.instrumentation_scope for readable in batch], mapping.scope),
     }
-    array("q", columns["Timestamp"])  # raises for what is no time, or does not fit
     typed, maps = attribute_columns([record.attributes for record in records], layout)
     columns |= typed
     columns[mapping.other_attributes] = maps
     marks = [(mark, typed[column]) for mark, column in mapping.body.marks.items()]
     columns[mapping.body.column] = _body_column([record.body for record in records], marks)
     return [columns[name] for name in layout.names]
+
+
+def _times(times: Sequence[Any]) -> list[int]:
+    """As Python's own integers: the driver knows no others. Raises for what is no time, or does not fit."""
+    return array("q", times).tolist()
 
 
 def _severity(number: SeverityNumber | int | None) -> tuple[int]:
@@ -131,7 +135,7 @@ def _severity(number: SeverityNumber | int | None) -> tuple[int]:
 def _resource_columns(resources: Sequence[Resource], target: AttributesColumn) -> dict[str, list[Any]]:
     def describe(resource: Resource) -> tuple[str, str, Any]:
         texts = map_of_texts(resource.attributes)
-        schema_url = without_surrogates(resource.schema_url or "")
+        (schema_url,) = clean_texts([resource.schema_url or ""])
         return texts.get("service.name", ""), schema_url, _formatted(texts, target.format)
 
     return _described(resources, describe, ("ServiceName", "ResourceSchemaUrl", target.column))
@@ -143,9 +147,7 @@ def _scope_columns(
     def describe(scope: InstrumentationScope | None) -> tuple[str, str, str, Any]:
         if scope is None:
             return "", "", "", _formatted({}, target.format)
-        name, version, schema_url = (
-            without_surrogates(text or "") for text in (scope.name, scope.version, scope.schema_url)
-        )
+        name, version, schema_url = clean_texts([scope.name or "", scope.version or "", scope.schema_url or ""])
         return name, version, schema_url, _formatted(map_of_texts(scope.attributes), target.format)
 
     return _described(scopes, describe, ("ScopeName", "ScopeVersion", "ScopeSchemaUrl", target.column))

@@ -74,7 +74,19 @@ class PermanentError(ExporterError):
 
 
 class BlockRefusedError(PermanentError):
-    """The server looked at the values of this block, stored none of them and would refuse them again."""
+    """
+    The server looked at the values of this block, stored none of them and would refuse them again.
+
+    Args:
+        perhaps_all: it may refuse every block like that, as the columns are not what the mapping takes them for.
+            A block that it takes shows that the values are to blame.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, code: str = "", perhaps_all: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.perhaps_all = perhaps_all
 
 
 class GivenUpError(ExporterError):

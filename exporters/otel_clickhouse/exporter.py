@@ -129,7 +129,8 @@ class ClickHouseLogExporter(LogRecordExporter):
         Returns:
             What became of it. Nothing is counted here: the answer has all of it.
 
-        It may take two timeouts. Any number of threads may call it at the same time.
+        It may take two timeouts, and longer where a part of the batch is stored and the rest refused. Any number
+        of threads may call it at the same time.
         """
         if REENTRANCY.is_exporting():
             return Answer("delivered", rejected=dict.fromkeys(range(len(records)), "reentrant"))
@@ -205,7 +206,11 @@ class ClickHouseLogExporter(LogRecordExporter):
         columns = encode_logs([records[index] for index in kept], self._layout)
         rejected |= {kept[index]: f"encode: {why}" for index, why in columns.skipped.items()}
         answer = self._delivery.attempt(columns, token, first_attempt_ns) if columns.rows else Answer("delivered")
-        return replace(answer, rejected=rejected) if answer.status == "delivered" else answer
+        if answer.status != "delivered":
+            return answer
+        rows = [index for position, index in enumerate(kept) if position not in columns.skipped]
+        rejected |= {rows[row]: why for row, why in answer.rejected.items()}
+        return replace(answer, rejected=rejected)
 
     def _send(self, columns: Columns) -> None:
         if not columns.rows:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_clickhouse.dsn import DSN
 from otel_clickhouse.exceptions import RetryableError
-from otel_clickhouse.translation import one_line
+from otel_clickhouse.translation import NOT_CLICKHOUSE, one_line
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -56,7 +56,7 @@ class HTTPAnswers:
         if words or not answer.headers.get(_QUERY_ID):
             raise RetryableError(
                 f"{dsn}: an insert was answered by somebody else, status {answer.status}: {one_line(words, dsn)}",
-                hint="Check that ClickHouse's HTTP port is at the DSN's address, and what proxies between do.",
+                hint=NOT_CLICKHOUSE,
                 code="not_clickhouse",
             )
 

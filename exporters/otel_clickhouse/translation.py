@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from traceback import walk_tb
 from typing import Final
 
 from otel_clickhouse.dsn import DSN, redact
@@ -15,6 +16,10 @@ from otel_clickhouse.verdicts import judge, of_types, somewhere_behind
 
 _STATUS: Final = re.compile(r"HTTP status (\d{3})")
 _LONGEST_MESSAGE: Final = 500
+#: Where the driver writes columns.
+_COLUMN_TYPES: Final = "clickhouse_connect.datatypes."
+#: What to do about answers that are not ClickHouse's.
+NOT_CLICKHOUSE: Final = "Check that ClickHouse's HTTP port is at the DSN's address, and what proxies between do."
 
 
 def translate(
@@ -33,8 +38,9 @@ def translate(
         said: the server's own words, where there are some: the driver may be told to cut them.
         retry_after_seconds: what the answer asked for.
 
-    Without a code and without a status there was no answer; and what the driver raises before it sends anything
-    (a value it cannot write, an option it does not know) is permanent, unless this machine is short of something.
+    Without a code and without a status there was no answer, or none that can be read. What the driver raises
+    before it sends anything (a value it cannot write, an option it does not know) is permanent, unless this
+    machine is short of something.
     """
     if isinstance(error, ExporterError):
         return error
@@ -47,10 +53,11 @@ def translate(
     text = str(error)
     code = getattr(error, "code", None)
     status = _STATUS.search(text)
-    if code is None and status is None and type(error) not in (DatabaseError, OperationalError):
+    silent = type(error) is DatabaseError or isinstance(error, OperationalError)
+    if code is None and status is None and not silent:
         if dsn.embedded and "chdb engine" in text:
             return _engine_error(text, dsn)
-        return _not_sent(error, dsn, inserting=inserting)
+        return _of_the_driver(error, dsn, inserting=inserting)
     said = said or text
     verdict = judge(code, int(status[1]) if status else None, said)
     what = text if code is not None or status else _innermost(error)
@@ -59,19 +66,31 @@ def translate(
         return RetryableError(
             message, hint=verdict.hint, code=verdict.code, retry_after_seconds=retry_after_seconds
         )
-    blamed = inserting and verdict.remedy == "block" and not somewhere_behind(said) and not of_types(said)
-    return (BlockRefusedError if blamed else PermanentError)(message, hint=verdict.hint, code=verdict.code)
+    if inserting and verdict.remedy == "block" and not somewhere_behind(said):
+        return BlockRefusedError(message, hint=verdict.hint, code=verdict.code, perhaps_all=of_types(said))
+    return PermanentError(message, hint=verdict.hint, code=verdict.code)
 
 
-def _not_sent(error: Exception, dsn: DSN, *, inserting: bool) -> ExporterError:
-    from clickhouse_connect.driver.exceptions import DataError
+def _of_the_driver(error: Exception, dsn: DSN, *, inserting: bool) -> ExporterError:
+    from clickhouse_connect.driver.exceptions import DataError, Error, InternalError
 
-    message = f"{dsn}: {type(error).__name__}: {one_line(str(error), dsn)}"
-    if inserting and isinstance(error, DataError):  # a value that its column's type cannot write
-        return BlockRefusedError(message, code="unwritable")
+    what = f"{type(error).__name__}: {one_line(str(error), dsn)}"
+    message = f"{dsn}: {what}"
     if isinstance(error, (OSError, MemoryError)):  # a full disk, as the engine's blocks go through a file
         return RetryableError(message, code="driver_error")
+    if inserting and (isinstance(error, DataError) or _wrote_a_column(error)):
+        return BlockRefusedError(message, code="unwritable", perhaps_all=True)
+    if not dsn.embedded and (isinstance(error, InternalError) or not isinstance(error, Error)):
+        return RetryableError(
+            f"{dsn}: an answer that cannot be read: {what}", hint=NOT_CLICKHOUSE, code="not_clickhouse"
+        )
     return PermanentError(message, code="driver_error")
+
+
+def _wrote_a_column(error: Exception) -> bool:
+    """Whether it was raised by a value, of whatever type, on its way into the block."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any(frame.f_globals.get("__name__", "").startswith(_COLUMN_TYPES) for frame in frames)
 
 
 def _engine_error(text: str, dsn: DSN) -> ExporterError:

@@ -195,6 +195,17 @@ _OLDER_RELEASE: Final = _again("UNKNOWN_SETTING", "what a server does not know i
 _NAMED_SETTING: Final = re.compile(r"[Ss]etting '?(\w+)")
 _UNKNOWN_SETTING: Final = 115
 
+#: The limit of one statement, as newer and older releases say it; that of a user or a server is about others, too.
+_TOO_MUCH_MEMORY: Final = _block(
+    "MEMORY_LIMIT_EXCEEDED",
+    "the block stays as large as it is",
+    "Raise max_memory_usage for the user of the DSN, or send smaller batches.",
+)
+_OF_STATEMENT: Final = re.compile(r"^[^'\"]*: (?:Query memory limit|Memory limit \(for query\)) exceeded: ")
+_MEMORY_LIMIT_EXCEEDED: Final = 241
+#: Its code. Nobody promises that no partition of such a block is stored.
+MEMORY: Final = _TOO_MUCH_MEMORY.code
+
 _UNKNOWN: Final = _again("unknown error", "the token makes another attempt harmless, giving up does not")
 _NO_ANSWER: Final = _again("no answer", "servers and networks come back", "Check that the server of the DSN runs.")
 
@@ -225,6 +236,8 @@ def judge(code: int | None, http_status: int | None = None, text: str = "") -> V
         return _TOO_SHORT
     if code == _UNKNOWN_SETTING and (named := _NAMED_SETTING.search(text)) and named[1] in PINNED:
         return _OLDER_RELEASE
+    if code == _MEMORY_LIMIT_EXCEEDED and _OF_STATEMENT.search(text) and not somewhere_behind(text):
+        return _TOO_MUCH_MEMORY
     if code is not None:
         return CODES.get(code, _UNKNOWN)
     if http_status is None:
@@ -254,5 +267,5 @@ def somewhere_behind(text: str) -> bool:
 
 
 def of_types(text: str) -> bool:
-    """Whether an error is about the type of a column: then mapping and table differ, whatever the values are."""
+    """Whether an error is about the type of a column: one value does not turn into it, or none does."""
     return "while converting column" in text

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 Status = Literal["delivered", "retry", "refused", "elsewhere"]
+
+#: Reason of a "retry" for a record that may be at fault itself: others are to be sent before it comes again.
+SUSPECT: Final = "export_suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Answer:
               it might not be
             * ``elsewhere``: this process can never deliver it, another one can
         reason: a short name to count by: ``http_302``, ``unavailable``, ``too_large``. Often empty when it is
-            delivered.
+            delivered; :data:`SUSPECT` has a meaning.
         detail: one printable line for people, without secrets.
         retry_after_seconds: how long the server asks to wait, with ``retry``.
         rejected: index of a record -> why it is left out for good, although the rest is delivered.

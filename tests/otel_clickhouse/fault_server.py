@@ -19,12 +19,20 @@ Step = Any
 
 
 class Answering(NamedTuple):
-    """An answer of any kind."""
+    """
+    An answer of any kind.
+
+    Attributes:
+        missing: what follows the body: so many bytes that are promised and never come. Then the connection closes,
+            or nothing happens until the server is closed.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
     by_clickhouse: bool = False
+    missing: int = 0
+    hangs: bool = False
 
 
 class Insert(NamedTuple):
@@ -173,9 +181,12 @@ class FaultServer:
                 known = {"X-ClickHouse-Query-Id": "q"} if answer.by_clickhouse else {}
                 for name, value in {**known, **answer.headers}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
+                self.send_header("Content-Length", str(len(answer.body) + answer.missing))
                 self.end_headers()
                 self.wfile.write(answer.body)
+                if answer.hangs:
+                    server._closing.wait()
+                self.close_connection = answer.missing > 0
 
             def finish(self) -> None:
                 try:

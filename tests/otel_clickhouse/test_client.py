@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError, DataError, OperationalError, ProgrammingError
+from clickhouse_connect.driver.exceptions import (
+    DatabaseError,
+    DataError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    StreamFailureError,
+)
 
 from otel_clickhouse.client import connect
 from otel_clickhouse.dsn import parse_dsn
@@ -46,6 +53,24 @@ class TestTranslate:
                 RetryableError,
                 "clickhouse://me:***@db/logs: no answer: TimeoutError: timed out. "
                 "Check that the server of the DSN runs.",
+            ),
+            (
+                StreamFailureError("Stream ended unexpectedly"),
+                RetryableError,
+                "clickhouse://me:***@db/logs: no answer: StreamFailureError: Stream ended unexpectedly. "
+                "Check that the server of the DSN runs.",
+            ),
+            *(
+                (
+                    error,
+                    RetryableError,
+                    f"clickhouse://me:***@db/logs: an answer that cannot be read: {said} "
+                    "Check that ClickHouse's HTTP port is at the DSN's address, and what proxies between do.",
+                )
+                for error, said in (
+                    (InternalError("Unrecognized type: <html>"), "InternalError: Unrecognized type: <html>."),
+                    (RuntimeError("LZ4F_decompress failed"), "RuntimeError: LZ4F_decompress failed."),
+                )
             ),
             (
                 OSError(28, "No space left on device"),
@@ -92,6 +117,16 @@ class TestTranslate:
             "chdb:///var/logs cannot be opened: Unable to open the chdb engine at '/x': no such folder. "
             "Check that the folder can be written and that no other process has it open."
         )
+
+    @pytest.mark.parametrize("error", [InternalError("no type"), RuntimeError("no"), TypeError("no")])
+    def test_the_engine_has_no_network(self, error):
+        """What it raises comes again."""
+        assert type(translate(error, ENGINE)) is PermanentError
+
+    def test_a_mistake_outside_of_the_values(self):
+        """Only what is raised while a column is written speaks of the block."""
+        assert type(translate(TypeError("no"), SERVER, inserting=True)) is RetryableError
+        assert type(translate(TypeError("no"), ENGINE, inserting=True)) is PermanentError
 
     def test_a_long_message_is_cut(self):
         """A server may send a page."""

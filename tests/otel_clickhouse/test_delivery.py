@@ -36,9 +36,15 @@ from otel_clickhouse import (
 from otel_clickhouse.insert_settings import INSERT_SETTINGS
 from otel_clickhouse.layout import compile_layout
 from otel_clickhouse.mapping import parse_mapping
+from otel_clickhouse.presence import rows_of
 from otel_clickhouse.reentrancy import REENTRANCY
 from otel_clickhouse.testing import FailingClient, InMemoryClient
+from otel_clickhouse.verdicts import MEMORY
 from otel_delivery import Answer
+from otel_delivery.answer import SUSPECT
+from otel_delivery.waiting import Interrupt
+from otel_spool.delivery import Batch, Deliverer, Pace
+from otel_spool.log import SpoolLog
 from tests.otel_clickhouse.fault_server import Answering
 from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, TIME_NS, record
 from tests.otel_clickhouse.stores import Store, new_store
@@ -320,6 +326,21 @@ class TestOnce:
             client.close()
 
 
+class StoreInMemory(InMemoryClient):
+    """A table of a server that was started so long ago; it is asked what it has."""
+
+    def __init__(self, uptime_seconds: int = 20) -> None:
+        super().__init__()
+        self._uptime_seconds = uptime_seconds
+
+    def command(self, sql: str, settings: Any = None) -> Any:
+        if "system.tables" in sql:
+            return ["MergeTree", ""]
+        if "uptime" in sql:
+            return self._uptime_seconds
+        return "=" + ",".join(row["EventId"].encode().hex().upper() for row in self.rows())
+
+
 #: What is refused -> an expression, a value that it takes, and one that it does not take.
 POISON = {
     "attempt_to_read_after_eof": ("toUInt8({v})", "7", ""),
@@ -396,15 +417,17 @@ class TestBlame:
             answer = exporter.deliver(records, token="b-1", first_attempt_ns=time.time_ns())
             assert (answer.status, store.rows()) == ("delivered", (ROWS, ROWS, ROWS))
 
-    @pytest.mark.parametrize("column", ["UInt8", "Enum8('kind-0' = 0)", "UUID", "Date"])
+    @pytest.mark.parametrize("column", ["UInt8", "Enum8('other' = 0)", "UUID", "Date"])
     def test_a_column_of_another_type(self, way, make, column):
-        """Mapping and table differ: no event is given up for that."""
+        """Mapping and table differ: halves are tried, and no event is given up for that."""
         with new_store(way) as store:
             store.admin.command("DROP TABLE view")
             store.admin.command(f"ALTER TABLE events ADD COLUMN Kind {column}, DROP COLUMN ActorType")
             store.admin.command("ALTER TABLE events RENAME COLUMN Kind TO ActorType")
-            answer = make(store.url).deliver(batch(), token="b-1", first_attempt_ns=None)
-            assert answer.status == "retry"
+            exporter, records = make(store.url), batch(3)
+            assert exporter.deliver(records, token="b-1", first_attempt_ns=None).status == "refused"
+            singles = [exporter.deliver([one], token="b-1/0", first_attempt_ns=None) for one in records]
+            assert {(answer.status, answer.reason) for answer in singles} == {("retry", SUSPECT)}
 
     @pytest.mark.parametrize(
         ("statement", "reason"),
@@ -430,6 +453,204 @@ class TestBlame:
             assert (answer.status, store.rows()) == ("delivered", (3, 3, 3))
             other = exporter.deliver(batch(3), token="b-2", first_attempt_ns=time.time_ns())
             assert (other.status, store.rows()) == ("refused", (3, 3, 3))
+
+
+def heavy_index(bytes_a_row: int) -> str:
+    """Takes that much memory when a part is written, for each partition by itself."""
+    return f", INDEX heavy length(repeat(toString(EventId), {bytes_a_row // 36})) TYPE minmax"
+
+
+class TestPartlyStored:
+    """Some rows are stored, and one of the others is refused."""
+
+    @pytest.mark.parametrize("poison", [0, 3, 19])
+    def test_by_an_earlier_batch(self, way, make, poison):
+        """That one is named; the others are stored, once, and the view has them once."""
+        with new_store(way, more=", CONSTRAINT c CHECK ActorType != 'bad'") as store:
+            exporter, records = make(store.url), batch(20)
+            exporter.deliver(records[5:10], token="b-1/0", first_attempt_ns=None)
+            records[poison] = valued_as("bad")
+            for _ in range(2):  # the second time as by a process that does not know of the first
+                answer = make(store.url).deliver(records, token="b-1/rest", first_attempt_ns=0)
+                assert (answer.status, [*answer.rejected]) == ("delivered", [poison])
+                assert answer.rejected[poison].startswith("violated_constraint: ")
+                assert "Constraint `c` for table" in answer.rejected[poison]
+                assert store.rows() == (19, 19, 19)
+
+    def test_a_batch_with_more_that_is_left_out(self, way, make):
+        """Indices are those of the batch."""
+        with new_store(way, more=", CONSTRAINT c CHECK ActorType != 'bad'") as store:
+            exporter, stored = make(store.url), batch(3)
+            exporter.deliver(stored, token="b-1", first_attempt_ns=None)
+            ours = record({}, scope=InstrumentationScope("otel_clickhouse"))
+            records = [ours, stored[0], record({"bad": Unprintable()}), valued_as("bad"), *stored[1:]]
+            answer = exporter.deliver(records, token="b-2", first_attempt_ns=0)
+            reasons = {index: why.partition(":")[0] for index, why in answer.rejected.items()}
+            assert reasons == {0: "reentrant", 2: "encode", 3: "violated_constraint"}
+            assert store.rows() == (3, 3, 3)
+
+    def test_by_an_attempt_before_the_rule(self, way, make, lines):
+        """As long as that one may be under way, the batch waits; then what is stored is not asked for."""
+        with new_store(way, partition_by="ActorType") as store:
+            exporter, records = make(store.url), batch(kinds=4)
+            client = connect(store.url)
+            settings = {**INSERT_SETTINGS, "insert_deduplication_token": "b-1"}
+            client.insert("events", encode_logs([r for r in records if kind(r) < "kind-2"], ACTORS), settings)
+            store.admin.command("ALTER TABLE events ADD CONSTRAINT c CHECK ActorType NOT IN ('kind-0', 'kind-2')")
+            answer = exporter.deliver(records, token="b-1", first_attempt_ns=time.time_ns())
+            assert (answer.status, answer.reason) == ("retry", "violated_constraint")
+            assert "A part of the block is stored, the rest refused" in answer.detail
+            answer = exporter.deliver(records, token="b-1", first_attempt_ns=time.time_ns() - 61 * 10**9)
+            assert [kind(records[index]) for index in answer.rejected] == ["kind-2"] * 10
+            assert store.rows() == (30, 30, 30)
+            assert (
+                sum("10 records are refused, the others of their batch are stored" in line for line in lines())
+                == 1
+            )
+            client.close()
+
+    @pytest.mark.server
+    @pytest.mark.parametrize("at", range(5))
+    @pytest.mark.parametrize("fault", [503, ("commit", 503), "commit, hang"], ids=["lost", "answer lost", "hangs"])
+    def test_an_answer_that_gets_lost_in_between(self, server_url, make, serve_faults, fault, at):
+        """The next attempt, by another process, goes on: each once."""
+        with new_store(server_url, more=", CONSTRAINT c CHECK ActorType != 'bad'") as store:
+            records = batch(12)
+            make(store.url).deliver(records[:3], token="b-0", first_attempt_ns=None)
+            records[7] = valued_as("bad")
+            server = serve_faults(*["ok"] * at, fault, store=store.address)
+            answers = list[Answer]()
+            while len(answers) < 5 and (not answers or answers[-1].status == "retry"):
+                exporter = make(store.behind(server), timeout_seconds=1 if fault == "commit, hang" else 20)
+                answers.append(exporter.deliver(records, token="b-1", first_attempt_ns=0))
+            assert [answer.status for answer in answers] == ["retry", "delivered"]
+            assert [*answers[-1].rejected] == [7]
+            assert store.rows() == (11, 11, 11)
+
+    def test_what_a_spool_makes_of_it(self, way, make):
+        """It is delivered but for one, which is named; nothing waits behind it."""
+        with new_store(way, more=", CONSTRAINT c CHECK ActorType != 'bad'") as store:
+            exporter, records = make(store.url), batch(6)
+            exporter.deliver(records[:3], token="b-1/0", first_attempt_ns=None)
+            records[4] = valued_as("bad")
+            interrupt = Interrupt()
+            deliverer = Deliverer(
+                exporter, pace=Pace(), interrupt=interrupt, log=SpoolLog(), observe=lambda *_: interrupt.set()
+            )
+            whole = Batch(records, range(6), "b-1/rest", 0)
+            outcome = deliverer.deliver(whole, split=pytest.fail, is_split=lambda _token: False)
+            assert (outcome.complete, outcome.delivered, deliverer.retries) == (True, 5, 0)
+            ((position, (reason, detail)),) = outcome.refused.items()
+            assert (position, reason, "Constraint `c`" in detail) == (4, "violated_constraint", True)
+            assert outcome.lost() == {"violated_constraint": 1}
+
+    def test_rows_that_the_server_only_says_to_have(self, exporter_for):
+        """A range's token may be one without its rows, too: they are sent under another one."""
+
+        class Killed(StoreInMemory):
+            """Takes whatever is sent under a range's token for stored."""
+
+            def insert(self, table: str, columns: Any, settings: Any = None) -> None:
+                if "bad" in columns.data[columns.names.index("ActorType")]:
+                    raise BlockRefusedError("no", code="c")
+                if "/rows-" not in settings["insert_deduplication_token"] or "/unstored" in str(settings):
+                    super().insert(table, columns, settings)
+
+        client, records = Killed(), batch(8)
+        exporter = exporter_for(client=lambda: client, table="events", columns=ACTOR_COLUMNS)
+        exporter.deliver(records[:2], token="b-0", first_attempt_ns=None)
+        records[5] = valued_as("bad")
+        answer = exporter.deliver(records, token="b-1", first_attempt_ns=0)
+        assert answer == Answer("delivered", rejected={5: "c: no"})
+        assert len(client.rows()) == 7
+
+
+def valued_as(actor_type: str) -> ReadableLogRecord:
+    """A record with an id of its own."""
+    return record(
+        {"log.record.uid": str(uuid.uuid4()), "activity.actor.type": actor_type}, timestamp=TIME_NS + 5_000_000
+    )
+
+
+def large(megabytes: float, actor_type: str = "kind-0") -> ReadableLogRecord:
+    """A record of that size."""
+    body = uuid.uuid4().hex * int(megabytes * 2**20 / 32)
+    attributes = {"log.record.uid": str(uuid.uuid4()), "activity.actor.type": actor_type}
+    return record(attributes, timestamp=TIME_NS, body=body)
+
+
+class TestMemory:
+    """A block that takes more memory than the server gives to one statement, asked of the engine."""
+
+    def test_a_large_block(self, way, make):
+        """It is refused; pieces of it are taken."""
+        with new_store(way) as store:
+            exporter = make(store.url, settings={"max_memory_usage": 40_000_000})
+            records = [large(1) for _ in range(32)]
+            answer = exporter.deliver(records, token="b-1", first_attempt_ns=None)
+            assert (answer.status, answer.reason) == ("refused", "memory_limit_exceeded")
+            assert "Raise max_memory_usage" in answer.detail
+            for first in range(0, 32, 4):
+                token = f"b-1/{first}"
+                answer = exporter.deliver(records[first : first + 4], token=token, first_attempt_ns=None)
+                assert answer == Answer("delivered")
+            assert store.rows() == (32, 32, 32)
+
+    def test_a_large_record(self, way, make):
+        """It is refused by itself."""
+        with new_store(way) as store:
+            exporter = make(store.url, settings={"max_memory_usage": 40_000_000})
+            answer = exporter.deliver([large(32)], token="b-1", first_attempt_ns=None)
+            assert (answer.status, answer.reason) == ("refused", "memory_limit_exceeded")
+
+    def test_a_small_record(self, way, make):
+        """Then none fits: that is nothing about this one, and it waits until somebody raises the limit."""
+        with new_store(way, more=heavy_index(20_000_000)) as store:
+            tight, records = make(store.url, settings={"max_memory_usage": 10_000_000}), batch(1)
+            for first in (None, time.time_ns()):
+                answer = tight.deliver(records, token="b-1", first_attempt_ns=first)
+                assert (answer.status, answer.reason) == ("retry", "memory_limit_exceeded")
+                assert "Raise max_memory_usage" in answer.detail
+            assert make(store.url).deliver(records, token="b-1", first_attempt_ns=long_ago()) == Answer(
+                "delivered"
+            )
+            assert store.rows() == (1, 1, 1)
+
+    def test_some_partitions_are_stored_by_then(self, exporter_for):
+        """No server of 26.9 leaves any, and none promises that: it is looked at, and nothing of it is doubled."""
+
+        class Stopped(StoreInMemory):
+            """Stores the first of two partitions, and the second where it is sent alone."""
+
+            def insert(self, table: str, columns: Any, settings: Any = None) -> None:
+                kinds = columns.data[columns.names.index("ActorType")]
+                token = settings["insert_deduplication_token"]
+                for one in sorted(set(kinds)):
+                    rows = rows_of(columns, [row for row, of_row in enumerate(kinds) if of_row == one])
+                    super().insert(table, rows, {"insert_deduplication_token": f"{token} {one}"})
+                    if len(set(kinds)) > 1:
+                        raise BlockRefusedError("no memory", code=MEMORY)
+
+        client, records = Stopped(), batch(10, kinds=2)
+        exporter = exporter_for(client=lambda: client, table="events", columns=ACTOR_COLUMNS)
+        answer = exporter.deliver(records, token="b-1", first_attempt_ns=None)
+        assert (answer.status, answer.reason, len(client.rows())) == ("retry", "memory_limit_exceeded", 5)
+        answer = exporter.deliver(records, token="b-1", first_attempt_ns=time.time_ns() - 61 * 10**9)
+        assert (answer, len(client.rows())) == (Answer("delivered"), 10)
+
+    def test_a_view(self, way, make):
+        """Behind the table nobody knows what is stored: the batch stays as it is."""
+        with new_store(way) as store:
+            store.admin.command("DROP TABLE view")
+            store.admin.command(
+                "CREATE MATERIALIZED VIEW view TO counts AS "
+                "SELECT ActorType, max(length(repeat(toString(EventId), 900000))) AS Times "
+                "FROM events GROUP BY ActorType"
+            )
+            exporter = make(store.url, settings={"max_memory_usage": 60_000_000})
+            answer = exporter.deliver(batch(), token="b-1", first_attempt_ns=None)
+            assert (answer.status, answer.reason) == ("retry", "memory_limit_exceeded")
+            assert "while pushing to view" in answer.detail
 
 
 class TestPresence:
@@ -520,6 +741,26 @@ class TestPresence:
             patch.setattr(delivery.Delivery, "_insert", stored_and_gone)
             answer = exporter.deliver(records, token="b-1", first_attempt_ns=long_ago())
         assert (answer.status, answer.reason, store.rows()[0]) == ("retry", "unstored", 0)
+
+    @pytest.mark.parametrize(
+        ("seems_seconds", "uptime_seconds"),
+        [(60, 20), (10, 20), (0, 20), (-240, 20), (-240, 10**6), (600, 1_800)],
+        ids=["right", "put back", "by all of it", "into the future", "into the future, up for long", "by hours"],
+    )
+    @pytest.mark.parametrize("stored", [False, True])
+    def test_a_token_without_its_rows_and_a_clock_that_was_put_back(
+        self, exporter_for, seems_seconds, uptime_seconds, stored
+    ):
+        """How long ago the first attempt seems to be does not decide whether the server was killed since."""
+
+        client, records = StoreInMemory(uptime_seconds), batch(3)
+        exporter = exporter_for(client=lambda: client, table="events", columns=ACTOR_COLUMNS)
+        exporter.deliver(records, token="b-1", first_attempt_ns=None)
+        if not stored:
+            client.blocks.clear()
+        first = time.time_ns() - seems_seconds * 10**9
+        assert exporter.deliver(records, token="b-1", first_attempt_ns=first) == Answer("delivered")
+        assert len(client.rows()) == 3
 
     @pytest.mark.slow
     def test_a_clock_that_was_put_back(self, way, make):

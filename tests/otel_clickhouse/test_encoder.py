@@ -20,7 +20,7 @@ from otel_clickhouse.anyvalue import as_text
 from otel_clickhouse.encoder import encode_logs
 from otel_clickhouse.layout import OTEL_LOGS_LAYOUT, compile_layout
 from otel_clickhouse.mapping import parse_mapping
-from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, RESOURCE, SCOPE, record
+from tests.otel_clickhouse.records import ACTOR_COLUMNS, FULL_RECORD, RESOURCE, SCOPE, TIME_NS, record
 
 ACTORS = compile_layout(parse_mapping(ACTOR_COLUMNS))
 _UID = "01900000-0000-7000-8000-00000000000f"
@@ -31,6 +31,13 @@ class Unprintable:
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
+
+
+class Nanoseconds:
+    """An integer as numpy has them."""
+
+    def __index__(self) -> int:
+        return TIME_NS
 
 
 def row(given: Any, layout: Any = ACTORS) -> dict[str, Any]:
@@ -323,6 +330,9 @@ class TestValuesThatNobodyExpects:
             {"trace_id": 2**128},
             {"span_id": -1},
             {"event_name": b"bytes"},
+            {"scope": InstrumentationScope(b"bytes")},  # type: ignore[arg-type]
+            {"scope": InstrumentationScope("shop", "1", b"bytes")},  # type: ignore[arg-type]
+            {"resource": Resource({}, b"bytes")},  # type: ignore[arg-type]
             {"severity_text": 9},
             {"severity_number": "INFO"},
             {"trace_flags": "01"},
@@ -336,6 +346,13 @@ class TestValuesThatNobodyExpects:
         assert {len(column) for column in columns.data} == {2}
         assert [*columns.skipped] == [1, 3]
         assert columns.skipped[1].startswith("a record cannot be written as text (")
+
+    @pytest.mark.parametrize("fields", [{}, {"timestamp": None}])
+    def test_a_time_that_is_an_integer_of_another_kind(self, fields):
+        """The driver takes Python's own for nanoseconds, and nothing else."""
+        given = record({}, **{"timestamp": Nanoseconds(), "observed_timestamp": Nanoseconds(), **fields})
+        (time,) = encode_logs([given]).data[0]
+        assert (type(time), time) == (int, TIME_NS)
 
     def test_a_value_that_contains_itself(self):
         """It is left out, and the others arrive."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_clickhouse.verdicts import CODES, judge, of_types, somewhere_behind
+from otel_clickhouse.verdicts import CODES, MEMORY, judge, of_types, somewhere_behind
 
 
 class TestJudge:
@@ -102,6 +102,46 @@ class TestJudge:
         """A value is refused, a block that was cut on its way comes again."""
         verdict = judge(32, 500, text)
         assert (verdict.name, verdict.remedy) == ("ATTEMPT_TO_READ_AFTER_EOF", remedy)
+
+    @pytest.mark.parametrize(
+        ("text", "remedy"),
+        [
+            (
+                "Code: 241. DB::Exception: Query memory limit exceeded: would use 61.23 MiB (attempt to allocate "
+                "chunk of 4.15 MiB), maximum: 57.22 MiB. (MEMORY_LIMIT_EXCEEDED)",
+                "block",
+            ),
+            (
+                "Received ClickHouse exception, code: 241, server response: Code: 241. DB::Exception: Code: 241. "
+                "DB::Exception: Memory limit (for query) exceeded: would use 9.37 GiB. (MEMORY_LIMIT_EXCEEDED)",
+                "block",
+            ),
+            (
+                "Code: 241. DB::Exception: Query memory limit exceeded: would use 512.51 MiB, maximum: 95.37 MiB: "
+                "while executing 'FUNCTION repeat(a, 100)': while pushing to view d.v. (MEMORY_LIMIT_EXCEEDED)",
+                "again",
+            ),
+            (
+                "Code: 241. DB::Exception: Received from 10.0.0.2:9000. DB::Exception: Query memory limit "
+                "exceeded: would use 512.51 MiB. (MEMORY_LIMIT_EXCEEDED)",
+                "again",
+            ),
+            (
+                "Code: 241. DB::Exception: (total) memory limit exceeded: would use 28.74 GiB, maximum: 28.8 GiB. "
+                "OvercommitTracker decision: Query was selected to stop. (MEMORY_LIMIT_EXCEEDED)",
+                "again",
+            ),
+            ("Code: 241. DB::Exception: Memory limit (total) exceeded: would use 3.6 GiB. (M)", "again"),
+            ("Code: 241. DB::Exception: User memory limit exceeded: would use 3.6 GiB. (M)", "again"),
+            ("Code: 241. DB::Exception: Memory limit (for user) exceeded: would use 3.6 GiB. (M)", "again"),
+            ("Code: 241. DB::Exception: (total) m. l. e.: A = ': Query memory limit exceeded: '. (M)", "again"),
+            ("", "again"),
+        ],
+    )
+    def test_a_limit_of_memory(self, text, remedy):
+        """That of the statement is exceeded by the block; those of the user and the server by all together."""
+        verdict = judge(241, 500, text)
+        assert (verdict.name, verdict.code, verdict.remedy) == ("MEMORY_LIMIT_EXCEEDED", MEMORY, remedy)
 
     @pytest.mark.parametrize(
         ("remedy", "statuses"),
