@@ -7,7 +7,7 @@ them it learns only by seeing a folder gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from otel_spool.delivery import Outcome
@@ -47,15 +47,14 @@ class Accounts:
         return CountsOf(self.recovered, partial(self._ledger.note, folder.label))
 
     def lose(self, folder: Folder, reason: str, events: int) -> None:
-        """Count events that are given up, and note them for whoever tells of losses."""
+        """Count events that are given up. The folder's journal says so where it says that they are settled."""
         if events > 0:
             self.of(folder).drop(reason, events)
             self._come_back(folder, events)
-            folder.journal.lose(reason, events)
 
-    def settle(self, folder: Folder, outcome: Outcome) -> None:
-        """Count a definite answer about events of a folder."""
-        count(self.of(folder), outcome)
+    def settle(self, folder: Folder, outcome: Outcome, lost: Mapping[str, int]) -> None:
+        """Count a definite answer about events of a folder, ``lost`` of which never will be delivered."""
+        count(self.of(folder), outcome, lost)
         self._come_back(folder, outcome.delivered + len(outcome.refused) + outcome.unknown)
 
     def _come_back(self, folder: Folder, events: int) -> None:
@@ -96,8 +95,8 @@ class Accounts:
         return self._ledger.take()
 
 
-def count(counts: Counts | CountsOf, outcome: Outcome) -> None:
+def count(counts: Counts | CountsOf, outcome: Outcome, lost: Mapping[str, int]) -> None:
     """Count a definite answer."""
     counts.deliver(outcome.delivered)
-    for reason, events in outcome.lost().items():
+    for reason, events in lost.items():
         counts.drop(reason, events)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -28,7 +28,7 @@ from otel_spool.folder import Entry, Folder
 from otel_spool.frame import Damage
 from otel_spool.journal import Frozen, events_in
 from otel_spool.ranges import Ranges, in_order, numbers_of
-from otel_spool.segment import HELD, Contents, Segment, StoredEvent
+from otel_spool.segment import HELD, UNDECIDED, Contents, Segment, StoredEvent
 from otel_spool.sending import Sender
 from otel_spool.spool import Spool
 
@@ -40,6 +40,28 @@ _LONG_AGO_NS: Final = 0
 _NO_CLOCK_NS: Final = 1_577_836_800_000_000_000
 
 _Found = tuple[Entry, ReadableLogRecord]
+
+
+@dataclass(slots=True)
+class _Learned:
+    """
+    What is known of an adopted folder.
+
+    Attributes:
+        given_up_before: events of segments that were given up before we had it, so not among those that were
+            ``read``; what we give up ourselves is, as far as it was counted.
+        read: numbers of the events that were in its segments.
+        held_damaged: what is missing may be held ones.
+    """
+
+    given_up_before: int
+    read: Ranges = field(default_factory=Ranges)
+    held_damaged: bool = False
+
+    @property
+    def missing_as(self) -> str:
+        """As what the missing ones count."""
+        return UNDECIDED if self.held_damaged else "corrupt"
 
 
 class Backlog:
@@ -63,7 +85,7 @@ class Backlog:
         self._sender = sender
         self._max_records = max_records
         self._turn = turn
-        self._seen: dict[Folder, Ranges] = {}
+        self._learned: dict[Folder, _Learned] = {}
         self._ended = False
         self._known_damages: set[tuple[Path, int]] = set()
 
@@ -76,7 +98,7 @@ class Backlog:
 
     def forget(self) -> None:
         """The adopted folders are let go of, with what was learned of them."""
-        self._seen.clear()
+        self._learned.clear()
 
     def _own(self) -> bool:
         folder = self._spool.writer.folder
@@ -104,6 +126,7 @@ class Backlog:
             return True
 
     def _adopted(self, folder: Folder) -> bool:
+        self._learned.setdefault(folder, _Learned(sum(folder.journal.given_up.values())))
         try:
             done = self._pending(folder)
             for segment in sorted(folder.segments.values(), key=_order):
@@ -112,12 +135,13 @@ class Backlog:
                 )
         except MissingCodecError as error:
             self._spool.log.tell("codec", "%s is left as it is: %s", folder.path.name, error)
-            self._seen.pop(folder, None)
+            del self._learned[folder]
             self._spool.adopted.leave_alone(folder)
             return True
         if done and not folder.segments:
             self._note_missing(folder)
             if not self._spool.accounts.has_untold(folder):
+                del self._learned[folder]
                 self._spool.adopted.release(folder)
         return done
 
@@ -190,9 +214,10 @@ class Backlog:
             lost = [number for number in numbers if number not in folder.journal.settled]
             if not lost:
                 return
-            if folder is not self._spool.writer.folder:  # there, their segment has them in its own count
-                self._spool.lose(folder, "corrupt", len(lost))
-            folder.journal.settle(in_order(lost))
+            if folder is self._spool.writer.folder:
+                folder.journal.settle(in_order(lost))  # their segment has them in its own count
+            else:
+                self._spool.lose(folder, in_order(lost), self._learned[folder].missing_as, len(lost))
 
     def _segment(self, folder: Folder, segment: Segment) -> bool:
         """Send what is unsettled of a segment; False when some of it waits."""
@@ -249,6 +274,8 @@ class Backlog:
             return None
         for damage in contents.damages:
             self._put_aside(folder, segment, damage)
+        if contents.damages and segment.lane == HELD and folder in self._learned:
+            self._learned[folder].held_damaged = True
         self._measure(folder, segment, contents)
         return contents
 
@@ -264,8 +291,7 @@ class Backlog:
             segment.events = len(contents.events)
             segment.settled = sum(event.number in folder.journal.settled for event in contents.events)
             segment.measured = True
-        seen = self._seen.setdefault(folder, Ranges())
-        seen.update((event.number, event.number) for event in contents.events)
+        self._learned[folder].read.update((event.number, event.number) for event in contents.events)
 
     def _is_expired(self, segment: Segment) -> bool:
         """Whether even its newest event is too old."""
@@ -302,14 +328,13 @@ class Backlog:
 
     def _note_missing(self, folder: Folder) -> None:
         """Count the events that were written, as the numbers of others show, and are not there any more."""
-        known = self._seen.pop(folder, Ranges())
+        learned = self._learned[folder]
+        known = learned.read
         known.update(folder.journal.settled)
         highest = max((last for _, last in known), default=0)
-        missing = highest - len(known) - sum(folder.journal.given_up.values())
+        missing = highest - len(known) - learned.given_up_before
         if missing > 0 and not folder.journal.damaged:
-            with self._spool.lock:
-                folder.journal.settle([(1, highest)])
-                self._spool.lose(folder, "corrupt", missing)
+            self._spool.lose(folder, [(1, highest)], learned.missing_as, missing)
 
     def _parts(self, events: Sequence[StoredEvent]) -> Iterator[list[StoredEvent]]:
         part: list[StoredEvent] = []

@@ -3,7 +3,9 @@ Dead letters: events that the backend refused for good, kept with the reason.
 
 Each process writes files of its own into the folder ``dead``, in the format of all files of a spool: a header,
 then for each event its source, a ``LETTER`` frame with the reason, and the event itself. A file that is written to
-is locked. The oldest files go when they are more than their share of the spool.
+is locked. The oldest files go when they are more than their share of the spool. Who delivers letters after all
+adds ``TOLD`` frames until the file goes, with the offsets of those that are done with: they arrived, and somebody
+was told so, or they were refused again, and there is another letter.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +40,14 @@ _FILES_TRIED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An event that was refused."""
+    """An event that was refused; ``offset`` is its place in the file."""
 
     record: ReadableLogRecord
     reason: str
     detail: str
     refused_ns: int
     path: Path
+    offset: int
 
 
 class DeadLetters:
@@ -68,6 +71,8 @@ class DeadLetters:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._file: AppendFile | None = None
+        self._path: Path | None = None
+        self._letters = 0
         self._held: Lock | None = None
         self._size = 0
         self._seed = 0
@@ -75,8 +80,12 @@ class DeadLetters:
     def write(self, record: ReadableLogRecord, reason: str, detail: str) -> bool:
         """Keep one event; False when that could not be written."""
         try:
+            about = json.dumps({"reason": reason, "detail": detail, "ns": self._now_ns()}).encode("ascii")
+            source = encode_source(record.resource, record.instrumentation_scope)
+            # Before the lock is taken: the text of a value may be made by code that emits, and waits for others.
+            kind, payload = encode_record(record, 1)
             with self._lock:
-                self._write(record, {"reason": reason, "detail": detail, "ns": self._now_ns()})
+                self._write((Kind.SOURCE, 1, source), (Kind.LETTER, 0, about), (kind, 0, payload))
         except Exception:  # noqa: BLE001 - a full disk, or a value that cannot be written: the loss is counted anyway
             return False
         return True
@@ -103,23 +112,25 @@ class DeadLetters:
                 else:
                     held.release()
 
-    def _write(self, record: ReadableLogRecord, about: dict[str, object]) -> None:
+    def _write(self, *letter: tuple[int, int, bytes]) -> None:
         file = self._open_file() or self._open()
-        kind, payload = encode_record(record, 1)
-        source = encode_source(record.resource, record.instrumentation_scope)
-        frames = (
-            pack(Kind.SOURCE, 1, source, self._seed)
-            + pack(Kind.LETTER, 0, json.dumps(about).encode("ascii"), self._seed)
-            + pack(kind, 0, payload, self._seed)
-        )
+        frames = b"".join(pack(kind, number, payload, self._seed) for kind, number, payload in letter)
         try:
             if file.write(frames) != len(frames):
                 file.truncate(self._size)
                 raise OSError("a write was cut short")
         except OSError:
-            self._close()  # the next letter goes to another file
+            self._give_up_file()  # the next letter goes to another one
             raise
         self._size += len(frames)
+        self._letters += 1
+
+    def _give_up_file(self) -> None:
+        """Close it, and leave none without letters: on a full disk each event that is refused would add one."""
+        if not self._letters and self._path is not None:
+            with suppress(OSError):
+                self._filesystem.unlink(self._path)
+        self._close()
 
     def _open_file(self) -> AppendFile | None:
         """The file that is open, if it takes more and nobody has removed it."""
@@ -130,15 +141,15 @@ class DeadLetters:
         self._close()
         self._filesystem.make_folder(self._folder)
         self._make_room()
-        path = self._lock_new_file()
-        self._seed = int.from_bytes(os.urandom(4), "little")
+        self._seed, self._letters = int.from_bytes(os.urandom(4), "little"), 0
         try:
+            path = self._lock_new_file()
             self._file = file = self._filesystem.open_append(path)
             first = header(self._seed, self._now_ns(), os.getpid())
             if file.write(first) != len(first):
                 raise OSError("a write was cut short")
         except OSError:
-            self._close()
+            self._give_up_file()
             raise
         self._size = len(first)
         return file
@@ -146,10 +157,12 @@ class DeadLetters:
     def _lock_new_file(self) -> Path:
         # Locked before it is opened: of one that is not, another process may take the letters, and remove it.
         for _ in range(_FILES_TRIED):
-            path = self._folder / f"{self._now_ns():020d}-{self._name}-{next(self._numbers):06d}{SUFFIX}"
+            name = f"{self._now_ns():020d}-{self._name}-{next(self._numbers):06d}{SUFFIX}"
+            self._path = path = self._folder / name
             self._held = self._filesystem.lock(path)
             if self._held is not None:
                 return path
+            self._path = None  # theirs
         raise OSError("other processes have taken each new file")
 
     def _make_room(self) -> None:
@@ -196,5 +209,38 @@ def read_letters(filesystem: FileSystem, path: Path) -> Iterator[Letter]:
         elif found.kind in EVENT_KINDS and source and about:
             with suppress(CorruptError):
                 record = decode_record(found.kind, found.payload, lambda _: decode_source(source))  # noqa: B023
-                yield Letter(record, about["reason"], about["detail"], about["ns"], path)
+                yield Letter(record, about["reason"], about["detail"], about["ns"], path, found.offset)
             source, about = b"", {}
+
+
+def offsets_done(filesystem: FileSystem, path: Path) -> set[int]:
+    """
+    Offsets of the letters that are done with.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    data = filesystem.read(path)
+    done: set[int] = set()
+    for found in scan(data, seed_of(data) or 0):
+        if isinstance(found, Frame) and found.kind == Kind.TOLD:
+            done.update(json.loads(found.payload))
+    return done
+
+
+def note_done(filesystem: FileSystem, path: Path, offsets: Sequence[int]) -> None:
+    """
+    Note in a file, which is locked, which letters are done with.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not offsets:
+        return
+    frame = pack(Kind.TOLD, 0, json.dumps(offsets).encode("ascii"), seed_of(filesystem.read(path)) or 0)
+    file = filesystem.open_append(path)
+    try:
+        if file.write(frame) != len(frame):
+            raise OSError("a write was cut short")
+    finally:
+        file.close()

@@ -20,6 +20,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
 from otel_delivery import Answer, DeliversBatches
+from otel_delivery.answer import SUSPECT
 from otel_delivery.reasons import Reasons
 from otel_delivery.waiting import Interrupt, system_random
 from otel_spool.log import SpoolLog
@@ -32,10 +33,6 @@ _LONGEST_WISH_SECONDS: Final = 300.0
 _FAILURES_UNTIL_SUSPECT: Final = 8
 #: So often must others have been delivered between two failures of a single record before it is refused.
 _PROOFS: Final = 2
-#: Reason of a "retry" for a single record that may be at fault: others are to be sent before it is tried again.
-_SUSPECT: Final = "export_suspect"
-
-
 #: Told of an attempt: seconds it took, how many records, the status of its answer.
 Observe = Callable[[float, int, str], object]
 
@@ -84,7 +81,7 @@ class PlainExporter:
         if failures < _FAILURES_UNTIL_SUSPECT:
             return Answer("retry", "export_failed", detail)
         if records == 1 and proofs < _PROOFS:
-            return Answer("retry", _SUSPECT, detail)
+            return Answer("retry", SUSPECT, detail)
         del self._failures[token]
         return Answer("refused", "export_failed", detail)
 
@@ -262,7 +259,7 @@ class Deliverer:
             self.retries += 1
             self._pace.failed(answer.retry_after_seconds)
             self._log.tell("retry", "%d events wait for the next attempt: %s", len(batch.records), answer.detail)
-            if answer.reason == _SUSPECT:
+            if answer.reason == SUSPECT:
                 return answer
         return None
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from opentelemetry.sdk._logs import ReadWriteLogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter
 
 from otel_delivery.rare_log import printable_args
 from otel_delivery.waiting import Interrupt
 from otel_spool.backlog import Backlog
-from otel_spool.dead_letters import letter_files, read_letters
+from otel_spool.dead_letters import Letter, letter_files, note_done, offsets_done, read_letters
 from otel_spool.exceptions import MissingCodecError
 from otel_spool.frame import Damage, scan
 from otel_spool.late_exporter import LateExporter
@@ -38,6 +38,8 @@ from otel_spool.writer import NotWritten
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
 #: Makes records of losses.
 Report = Callable[[Sequence[Loss]], Sequence[ReadWriteLogRecord]]
+#: Makes records that take losses back, of the events that were lost.
+TakeBack = Callable[[Sequence[ReadableLogRecord]], Sequence[ReadWriteLogRecord]]
 #: After the end of the time, for an attempt that is under way to end.
 _GRACE_SECONDS: Final = 15.0
 
@@ -53,6 +55,9 @@ class Drained:
         refused_again: events that had been refused before, and still are.
         left: events of dead processes that are still on disk.
         left_letters: events that were refused before and had no definite answer now.
+        quarantined: pieces, files or whole folders, that could not be read and were put aside now; nobody knows
+            how many events are in them.
+        unreadable: folders that are still there and cannot be read: another user's, for example.
         elsewhere: this process cannot deliver to that backend, another one can.
         problem: the last thing that was in the way, in words; empty when nothing was.
     """
@@ -62,6 +67,8 @@ class Drained:
     refused_again: int = 0
     left: int = 0
     left_letters: int = 0
+    quarantined: int = 0
+    unreadable: int = 0
     elsewhere: bool = False
     problem: str = ""
 
@@ -100,6 +107,7 @@ class Drain:
         )
         self._left_letters = 0
         self._resent = _Resent()
+        self._take_back: TakeBack = lambda _: ()
 
     def run(
         self,
@@ -108,6 +116,7 @@ class Drain:
         letters: bool = False,
         progress: Callable[[int], object] = lambda _: None,
         report: Report = lambda _: (),
+        redelivered: TakeBack = lambda _: (),
     ) -> Drained:
         """
         Deliver, for at most ``timeout_seconds`` and the end of the attempt that is then under way. Call it once.
@@ -116,7 +125,9 @@ class Drain:
             letters: send what was refused before, too.
             progress: told now and then how many events have a definite answer.
             report: makes records of losses, which are delivered as well.
+            redelivered: the same of events that had been refused, and so counted as lost, and were delivered now.
         """
+        self._take_back = redelivered
         thread = threading.Thread(target=self._work, args=(letters, report), name="otel-spool-drain", daemon=True)
         thread.start()
         end = time.monotonic() + timeout_seconds
@@ -154,10 +165,12 @@ class Drain:
                 return
             self._interrupt.wait(0 if found or losses else _SECONDS_BETWEEN_LOOKS)
 
-    def _keep_on_disk(self, records: Sequence[ReadWriteLogRecord]) -> None:
-        for record in records:
-            if isinstance(self.spool.append(record), NotWritten):
-                self._log.tell("losses", "a count of lost events could not be written down")
+    def _keep_on_disk(self, records: Sequence[ReadWriteLogRecord]) -> bool:
+        """Write counts down, to be delivered; False when the disk does not take one."""
+        written = [not isinstance(self.spool.append(record), NotWritten) for record in records]
+        if not all(written):
+            self._log.tell("losses", "a count of lost events could not be written down")
+        return all(written)
 
     def _resend_letters(self) -> None:
         files = self.spool.filesystem
@@ -175,17 +188,25 @@ class Drain:
                     held.release()
 
     def _resend(self, path: Path) -> bool:
-        """Send a file's letters, in batches that are the same whenever that is tried; False when some are left."""
-        records = [letter.record for letter in read_letters(self.spool.filesystem, path)]
-        for first in range(0, len(records), self._max_records):
-            part = records[first : first + self._max_records]
-            outcome = self._sender.resend(part, f"{path.stem}-{first}")
+        """Send those of a file's letters that are not done with; False when some are left."""
+        done = offsets_done(self.spool.filesystem, path)
+        letters = [one for one in read_letters(self.spool.filesystem, path) if one.offset not in done]
+        for first in range(0, len(letters), self._max_records):
+            part = letters[first : first + self._max_records]
+            outcome = self._sender.resend([letter.record for letter in part], _token(part))
             if not outcome.complete:
-                self._left_letters += len(records) - first
+                self._left_letters += len(letters) - first
                 return False
             # As lost they were counted when they were refused at first.
             self._resent.delivered += outcome.delivered
             self._resent.refused += len(part) - outcome.delivered
+            # Where some are refused without being named, too many losses are taken back, never too few.
+            arrived = [letter.record for at, letter in enumerate(part) if at not in outcome.refused]
+            if not self._keep_on_disk(self._take_back(arrived)):
+                self._left_letters += len(letters) - first
+                return False
+            with suppress(OSError):  # else they are sent again, which a token or a look tells
+                note_done(self.spool.filesystem, path, [letter.offset for letter in part])
         self._put_damages_aside(path)
         return True
 
@@ -212,9 +233,18 @@ class Drain:
             refused_again=self._resent.refused,
             left=left,
             left_letters=self._left_letters,
+            quarantined=self.spool.quarantine.pieces,
+            unreadable=sum(folder.state == "unreadable" for folder in found),
             elsewhere=self._sender.elsewhere,
             problem=self._log.last,
         )
+
+
+def _token(part: Sequence[Letter]) -> str:
+    # Which letters they are, not which batch of the file: at the last time the batches may have had another size,
+    # or the file no damage, and a backend that knows a token drops what comes with it, whatever that is.
+    first, last = part[0], part[-1]
+    return f"{first.path.stem}-{first.offset}-{last.offset}-{len(part)}"
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ from typing import Any, Final
 from otel_spool.filesystem import FileSystem, Lock
 from otel_spool.frame import Frame, Kind, scan
 from otel_spool.journal import FILES as JOURNAL_FILES
-from otel_spool.journal import Frozen, Journal
+from otel_spool.journal import NOTHING_LOST, Frozen, Journal, Lost
 from otel_spool.ranges import Range
 from otel_spool.segment import Contents, Segment, header, segments_in
 
@@ -166,38 +166,52 @@ class Folder:
             segment.frozen += 1
         return self.journal.freeze(frozen)
 
-    def settle(self, shares: Shares, token: str | None = None, ranges: Iterable[Range] = ()) -> None:
+    def settle(
+        self,
+        shares: Shares,
+        token: str | None = None,
+        ranges: Iterable[Range] = (),
+        lost: Lost = NOTHING_LOST,
+    ) -> None:
         """
         These events need not be sent any more; segments of which that is true of all are removed.
 
         Args:
             token: of the frozen batch that they are, if they are one.
             ranges: their numbers, if not.
+            lost: those of them that are given up.
         """
         if token is not None and token in self.journal.pending:
-            self.journal.settle_batch(token)
+            self.journal.settle_batch(token, lost)
             for segment in self._frozen.pop(token, ()):
                 segment.frozen -= 1
         else:
-            self.journal.settle(ranges)
+            self.journal.settle(ranges, lost)
         for segment, events in shares.items():
             segment.settled += events
         for segment in {*shares, *self._unremoved}:
             self.remove_if_settled(segment)
         self.journal.compact_if_grown()
 
-    def give_up(self, segment: Segment) -> int:
+    def remove_remaining(self) -> bool:
+        """Try again to remove what could not be removed; whether nothing of that is left."""
+        for segment in list(self._unremoved):
+            self.remove_if_settled(segment)
+        return not self._unremoved
+
+    def give_up(self, segment: Segment, reason: str) -> int:
         """Remove a segment with what is unsettled in it; returns how many events that are."""
         events = segment.events - segment.settled
         segment.settled = segment.events  # at once: a signal handler's event finds nothing to give up here
-        self.journal.give_up(segment.number, events)
+        self.journal.give_up(segment.number, events, {reason: events} if events else NOTHING_LOST)
         segment.sealed = segment.measured = True
         self.remove_if_settled(segment)
         return events
 
     def remove_if_settled(self, segment: Segment) -> None:
         """Remove a sealed segment whose events are all settled; one that cannot be removed is tried again."""
-        if not (segment.sealed and segment.measured and segment.unsettled <= 0 and self.has(segment)):
+        settled = segment.sealed and segment.measured and segment.unsettled <= 0
+        if self.released or not settled or not self.has(segment):
             return
         segment.close()
         segment.removed = True
@@ -233,13 +247,15 @@ class Folder:
 
     def close(self, *, keep: bool = False) -> None:
         """Let go of the folder, which is removed when nothing in it must be sent, unless it is to be kept."""
+        if self.released:
+            return
         for segment in list(self.segments.values()):
             segment.sealed = True
             self.remove_if_settled(segment)
             segment.close()
         if self.journal.behind:
             self.journal.rewrite()
-        self.journal.close()
+        self.journal.release()
         if not self.segments and not keep:
             self._remove()
         self.released = True
@@ -265,8 +281,7 @@ class Folder:
         for segment in self.segments.values():
             with suppress(OSError):
                 segment.close()
-        with suppress(OSError):
-            self.journal.close()
+        self.journal.release()
         with suppress(OSError):
             self.lock.abandon()
 

@@ -40,8 +40,9 @@ class Piece:
     One thing in a spool.
 
     Attributes:
-        what: ``event``, ``letter`` (an event that was refused), ``damage`` (bytes of a file that are none of ours)
-            or ``quarantine`` (a file that was put aside).
+        what: ``event``, ``letter`` (an event that was refused), ``damage`` (bytes of a file that are none of
+            ours), ``quarantine`` (a file that was put aside) or ``unreadable`` (one of several that this user may
+            not read, or the disk does not give back; ``reason`` says why).
         path: the file.
         state: of an event: ``unsent``, ``sending`` (in a batch without a definite answer), ``undecided`` (waits in
             a window of a sampler, or is a count that goes on) or ``settled`` (need not be sent any more; the file
@@ -56,7 +57,7 @@ class Piece:
         data: the first bytes of it.
     """
 
-    what: Literal["event", "letter", "damage", "quarantine"]
+    what: Literal["event", "letter", "damage", "quarantine", "unreadable"]
     path: Path
     state: str = ""
     number: int | None = None
@@ -83,21 +84,34 @@ def pieces(path: Path, *, filesystem: FileSystem | None = None) -> Iterator[Piec
     elif is_folder_name(path.name):
         yield from _of_folder(files, path)
     elif path.name == LETTERS:
-        yield from _of_files(files, letter_files(files, path.parent))
+        yield from _of_letter_files(files, path.parent)
     elif path.name == QUARANTINE:
         yield from _of_quarantine(files, path)
     else:
         for spool in spools_in(path):
-            yield from _of_spool(files, spool)
+            found = _of_spool(files, spool)
+            yield from found if spool == path else _or_why(spool, found)
+
+
+def _or_why(path: Path, found: Iterator[Piece]) -> Iterator[Piece]:
+    """What is in one of several; where that cannot be read, the others are shown all the same."""
+    try:
+        yield from found
+    except OSError as error:
+        yield Piece(what="unreadable", path=path, reason=error.strerror or type(error).__name__)
 
 
 def _of_spool(files: FileSystem, spool: Path) -> Iterator[Piece]:
     for name in files.names(spool):
         if is_folder_name(name):
-            yield from _of_folder(files, spool / name)
-    yield from _of_files(files, letter_files(files, spool))
+            yield from _or_why(spool / name, _of_folder(files, spool / name))
+    yield from _or_why(spool / LETTERS, _of_letter_files(files, spool))
     if (spool / QUARANTINE).is_dir():
-        yield from _of_quarantine(files, spool / QUARANTINE)
+        yield from _or_why(spool / QUARANTINE, _of_quarantine(files, spool / QUARANTINE))
+
+
+def _of_letter_files(files: FileSystem, spool: Path) -> Iterator[Piece]:
+    yield from _of_files(files, letter_files(files, spool))
 
 
 def _of_files(files: FileSystem, paths: Iterable[Path]) -> Iterator[Piece]:

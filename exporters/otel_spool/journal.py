@@ -7,9 +7,14 @@ The journal is a file of frames (:mod:`otel_spool.frame`) whose payloads are JSO
     SPLIT    {"t": token}                                          it was refused: its halves are sent instead
     SETTLED  {"t": token} or {"r": [[first, last], ...]}           delivered, or given up and counted
              {"s": segment, "n": events}                           a segment was given up with so many, counted
+             {..., "lost": {reason: events}}                       with any of these: so many of them were given up
              {"damaged": 1}                                        an earlier reader found entries damaged
     LOST     {reason: events}                                      were given up (their numbers are settled, too)
     TOLD     {reason: events}                                      somebody was told of these losses
+
+What settles events also says how many of them are lost: between two entries the process may be killed. ``LOST``
+alone is what a file that is written anew says of all of them. The first versions wrote it behind each entry
+instead, which is read in the same way; a reader of theirs leaves ``"lost"`` out, and so does not tell of it.
 
 The ranges of a frozen batch are in the batch's order. A process that finds the folder later sends exactly these
 events again, in this order, with this token. When the file has grown it is written anew with what still matters,
@@ -24,10 +29,11 @@ from __future__ import annotations
 import errno
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from otel_spool.filesystem import AppendFile, FileSystem
@@ -41,6 +47,10 @@ _NEW_NAME: Final = "journal.new"
 #: All files that a journal has in its folder.
 FILES: Final = (NAME, _NEW_NAME, RESERVE)
 _COMPACT_BYTES: Final = 256 * 1024
+
+#: Reason -> how many events were given up for it.
+Lost = Mapping[str, int]
+NOTHING_LOST: Final[Lost] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class Journal:
         untold: reason -> events that were given up, of which nobody was told.
         damaged: entries were lost: nobody can say what was sent before.
         behind: the file does not say all that the memory does.
+        released: the files are somebody else's by now: nothing is written any more.
     """
 
     def __init__(self, filesystem: FileSystem, folder: Path, seed: int) -> None:
@@ -92,6 +103,7 @@ class Journal:
         self.untold: Counter[str] = Counter()
         self.damaged = False
         self.behind = False
+        self.released = False
 
     def load(self) -> None:
         """Read what is there, and begin the file anew."""
@@ -115,7 +127,7 @@ class Journal:
                 continue
             try:
                 self._apply(found.kind, json.loads(found.payload))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 self.damaged = True
         return True
 
@@ -127,21 +139,20 @@ class Journal:
         """Note that a batch is sent in halves from now on."""
         return self._note(Kind.SPLIT, {"t": token})
 
-    def settle_batch(self, token: str) -> bool:
-        """Note that all events of a frozen batch need not be sent any more."""
-        return self._note(Kind.SETTLED, {"t": token})
+    def settle_batch(self, token: str, lost: Lost = NOTHING_LOST) -> bool:
+        """Note that all events of a frozen batch need not be sent any more, and which of them are lost."""
+        return self._settle({"t": token}, lost)
 
-    def settle(self, ranges: Iterable[Range]) -> bool:
-        """Note that these events need not be sent any more."""
-        return self._note(Kind.SETTLED, {"r": [list(pair) for pair in ranges]})
+    def settle(self, ranges: Iterable[Range], lost: Lost = NOTHING_LOST) -> bool:
+        """Note that these events need not be sent any more, and which of them are lost."""
+        return self._settle({"r": [list(pair) for pair in ranges]}, lost)
 
-    def give_up(self, segment: int, events: int) -> bool:
-        """Note that a segment is removed with so many events that were not sent."""
-        return self._note(Kind.SETTLED, {"s": segment, "n": events})
+    def give_up(self, segment: int, events: int, lost: Lost = NOTHING_LOST) -> bool:
+        """Note that a segment is removed with so many events that were not sent, and why."""
+        return self._settle({"s": segment, "n": events}, lost)
 
-    def lose(self, reason: str, events: int) -> bool:
-        """Note that events were given up, for whoever tells of losses."""
-        return self._note(Kind.LOST, {reason: events})
+    def _settle(self, entry: dict[str, Any], lost: Lost) -> bool:
+        return self._note(Kind.SETTLED, entry | ({"lost": dict(lost)} if lost else {}))
 
     def tell(self) -> None:
         """Note that somebody was told of all losses so far."""
@@ -162,6 +173,8 @@ class Journal:
 
     def compact_if_grown(self) -> None:
         """Write the file anew when it has grown."""
+        if self.released:
+            return
         if self._size > max(_COMPACT_BYTES, 2 * self._compacted_size):
             self.rewrite()
         self.reserve.keep()
@@ -174,6 +187,8 @@ class Journal:
 
     def rewrite(self) -> bool:
         """Write the file anew, with what still matters. False when the disk does not take it."""
+        if self.released:
+            return False
         try:
             self._replace(self._state())
         except OSError as error:
@@ -190,31 +205,44 @@ class Journal:
             with suppress(OSError):
                 file.close()
 
+    def release(self) -> None:
+        """Close the file, for good: an answer may come when the folder is another process's."""
+        self.released = True
+        self.close()
+
     def _apply(self, kind: int, entry: dict[str, Any]) -> None:
-        if kind == Kind.FROZEN:
+        if kind == Kind.SETTLED:
+            lost = _losses(entry.get("lost", {}))  # before anything changes: it may be damaged
+            self._apply_settled(entry)
+            self.untold.update(lost)
+        elif kind == Kind.FROZEN:
             ranges = tuple((int(first), int(last)) for first, last in entry["r"])
             self.pending[entry["t"]] = Frozen(entry["t"], ranges, int(entry["ns"]))
         elif kind == Kind.SPLIT:
             self.split.add(entry["t"])
-        elif kind == Kind.SETTLED and "t" in entry:
+        elif kind == Kind.LOST:
+            self.untold.update(_losses(entry))
+        elif kind == Kind.TOLD:
+            self.untold.subtract(_losses(entry))
+            self.untold = +self.untold
+
+    def _apply_settled(self, entry: dict[str, Any]) -> None:
+        if "t" in entry:
             frozen = self.pending.pop(entry["t"], None)
             if frozen is not None:
                 self.settled.update(frozen.ranges)
                 self.split = {token for token in self.split if not _is_part(token, frozen.token)}
-        elif kind == Kind.SETTLED and "s" in entry:
+        elif "s" in entry:
             self.given_up[int(entry["s"])] = int(entry["n"])
-        elif kind == Kind.SETTLED and "damaged" in entry:
+        elif "damaged" in entry:
             self.damaged = True
-        elif kind == Kind.SETTLED:
+        else:
             self.settled.update((int(first), int(last)) for first, last in entry["r"])
-        elif kind == Kind.LOST:
-            self.untold.update({reason: int(events) for reason, events in entry.items()})
-        elif kind == Kind.TOLD:
-            self.untold.subtract({reason: int(events) for reason, events in entry.items()})
-            self.untold = +self.untold
 
     def _note(self, kind: Kind, entry: dict[str, Any]) -> bool:
         self._apply(kind, entry)
+        if self.released:
+            return False
         if self.behind:
             return self.rewrite()
         frame = self._frame(kind, entry)
@@ -252,6 +280,8 @@ class Journal:
         try:
             _write_whole(file, data)
             file.sync()
+            if self.released:
+                raise OSError(errno.EBADF, "a signal handler has let go of the folder meanwhile")
             self._filesystem.rename(new, self._folder / NAME)
         except OSError:
             with suppress(OSError):
@@ -270,6 +300,10 @@ class Journal:
 def _entry(frozen: Frozen) -> dict[str, Any]:
     ranges = [list(pair) for pair in frozen.ranges]
     return {"t": frozen.token, "r": ranges, "ns": frozen.first_attempt_ns}
+
+
+def _losses(entry: dict[str, Any]) -> dict[str, int]:
+    return {reason: int(events) for reason, events in entry.items()}
 
 
 def _write_whole(file: AppendFile, data: bytes) -> None:

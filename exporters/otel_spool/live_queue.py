@@ -29,12 +29,13 @@ _SLACK: Final = 1024
 
 
 class Unspooled:
-    """What a record that is on no disk is tagged with."""
+    """What a record that is on no disk is tagged with: its size, and when it was queued."""
 
-    __slots__ = ("size",)
+    __slots__ = ("epoch", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.epoch = 0
 
 
 _Tagged = tuple[ReadableLogRecord, Entry | Unspooled]
@@ -75,7 +76,7 @@ class LiveQueue:
         self._handing = False
         self._late: deque[ReadWriteLogRecord] = deque()
         self._put_off: list[tuple[Batch, Outcome]] = []  # of what is on no disk
-        self._given_up = 0
+        self._epoch = 0  # how often what is in memory only was given up
         self._last_taken = time.monotonic()
         self._sender: Sender | None = None
         self.only_disk = False
@@ -97,6 +98,7 @@ class LiveQueue:
         self.queued += 1
         self.queued_bytes += entry.size
         if isinstance(entry, Unspooled):
+            entry.epoch = self._epoch
             self.in_memory += 1
             self.kept += 1
         setattr(log_record.log_record, self._tag, entry)
@@ -151,11 +153,13 @@ class LiveQueue:
 
     def _send(self, tagged: Sequence[_Tagged]) -> bool:
         spooled = [(record, entry) for record, entry in tagged if isinstance(entry, Entry)]
-        unspooled = [record for record, entry in tagged if isinstance(entry, Unspooled)]
+        epoch = self._epoch  # what was queued before it is counted as lost
+        unspooled = [record for record, entry in tagged if isinstance(entry, Unspooled) and entry.epoch == epoch]
         complete = not spooled or self._send_spooled(spooled)
         if not unspooled:
             return complete
-        return self._send_unspooled(Batch(unspooled, range(len(unspooled)), uuid.uuid4().hex)) and complete
+        batch = Batch(unspooled, range(len(unspooled)), uuid.uuid4().hex)
+        return self._send_unspooled(batch, epoch) and complete
 
     def _send_spooled(self, found: Sequence[tuple[ReadableLogRecord, Entry]]) -> bool:
         with self._spool.lock:
@@ -170,16 +174,16 @@ class LiveQueue:
         """Try once more what is on no disk and was put off; called by who sends the backlog."""
         with self._spool.lock:
             put_off, self._put_off = self._put_off, []
+            epoch = self._epoch
         for batch, _ in put_off:
-            self._send_unspooled(batch)
+            self._send_unspooled(batch, epoch)
 
-    def _send_unspooled(self, batch: Batch) -> bool:
-        given_up = self._given_up
-        if self._sender is None:
+    def _send_unspooled(self, batch: Batch, epoch: int) -> bool:
+        if self._sender is None or self._epoch != epoch:
             return False
         outcome = self._sender.send_unspooled(batch)
         with self._spool.lock:
-            if self._given_up != given_up:
+            if self._epoch != epoch:
                 return False  # it took too long: they are counted
             if outcome.put_off:
                 self._put_off.append((batch, outcome))
@@ -218,14 +222,24 @@ class LiveQueue:
     def give_up_memory(self, reason: str) -> None:
         """Count what is in memory only as lost."""
         with self._spool.lock:
-            self._given_up += 1
-            for batch, outcome in self._put_off:
-                if self._sender is not None:
-                    self._sender.post(batch.records, outcome)
-                self._count_unspooled(batch, outcome, reason)
-            self._put_off.clear()
-            self._spool.accounts.own.drop(reason, self.in_memory)
-            self.in_memory = 0
+            put_off = self._give_up(reason)
+        self._post(put_off)
+
+    def _give_up(self, reason: str) -> Sequence[tuple[Batch, Outcome]]:
+        """The spool's lock is held; returns what is to be posted when it is not any more."""
+        self._epoch += 1
+        put_off, self._put_off = self._put_off, []
+        for batch, outcome in put_off:
+            self._count_unspooled(batch, outcome, reason)
+        self._spool.accounts.own.drop(reason, self.in_memory)
+        self.in_memory = 0
+        return put_off
+
+    def _post(self, put_off: Sequence[tuple[Batch, Outcome]]) -> None:
+        # Who writes a letter may wait for the spool's lock: a finalizer that runs meanwhile may emit.
+        for batch, outcome in put_off:
+            if self._sender is not None:
+                self._sender.post(batch.records, outcome)
 
     def watch(self, schedule_seconds: float) -> None:
         """Replace a batch processor whose thread has died; its events are on disk, and are sent from there."""
@@ -236,13 +250,15 @@ class LiveQueue:
                 return
             self._generation += 1
             self.restarts += 1
-            self.give_up_memory("worker_died")
+            put_off = self._give_up("worker_died")
             self.queued = self.queued_bytes = 0
+            self._spool.writer.deferring = self.only_disk
             self._spool.defer_all()
             old, self._batch = (
                 self._batch,
                 BatchLogRecordProcessor(_Export(self, self._generation), **self._batching),
             )
+        self._post(put_off)
         self._spool.log.tell("worker", "the thread of the batch processor had died; there is a new one")
         with suppress(Exception):
             old.shutdown()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ fit its queue is sent from disk by a thread of our own, so fresh events do not w
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from otel_delivery.forks import at_each_fork
 from otel_delivery.waiting import Interrupt
 from otel_spool.context import NOTHING_TOLD, is_durable, replaced_by
 from otel_spool.delivery import Observe, observed_by_nobody
+from otel_spool.exceptions import ConfigurationError
 from otel_spool.filesystem import FileSystem
 from otel_spool.folder import Entry
 from otel_spool.late_exporter import LateExporter
@@ -46,6 +48,8 @@ from otel_spool.writer import NotWritten
 _SECONDS_FOR_FORKS: Final = 5.0
 #: What a record takes in memory that cannot be written down: nobody knows.
 _GUESSED_BYTES: Final = 16 * 1024
+#: A label as JSON: the header of each file has it, and is looked for in the first 4 KiB.
+_MAX_LABEL_BYTES: Final = 2048
 
 
 #: What was held, for each processor that holds it.
@@ -113,7 +117,7 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         self._closed = False
         self._observe = observe
         self._interrupt = Interrupt()
-        self._held_for_fork: list[Any] = []
+        self._held_for_fork: dict[int, list[Any]] = {}  # by thread: several may fork at once
         self._patience_seconds = _SECONDS_FOR_FORKS
         self._begin_process()
         at_each_fork(
@@ -150,14 +154,15 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Write the record down, and have it sent. Raises nothing, waits for no backend."""
+        context = log_record.log_record.context or NOTHING_TOLD  # read now: the batch processor clears it
+        held = self._mine(replaced_by(context)) if context else ()
         if threading.get_ident() in self._live.sending:
             with self.spool.lock:
                 self._refuse("reentrant")
+                self.spool.forget(held)
             return
         if not self._worker.is_started:
             self.start()
-        context = log_record.log_record.context or NOTHING_TOLD  # read now: the batch processor clears it
-        held = self._mine(replaced_by(context)) if context else ()
         event = self.spool.encode(log_record)
         with self.spool.lock:
             entry = self.spool.write(event, held)
@@ -236,7 +241,17 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
             )
 
     def label_events(self, label: str) -> None:
-        """Say whose events these are, for who reports their losses; before the first of them, also in a fork."""
+        """
+        Say whose events these are, for who reports their losses; before the first of them, also in a fork.
+
+        Raises:
+            ConfigurationError: it is too long.
+        """
+        if len(json.dumps(label)) > _MAX_LABEL_BYTES:
+            raise ConfigurationError(
+                f"The label of a spool's events has {len(label):,} characters.",
+                hint=f"As JSON, in ASCII, it may have {_MAX_LABEL_BYTES:,} bytes.",
+            )
         self.spool.label_events(label)
 
     def has_room(self, size: int) -> bool:
@@ -330,20 +345,22 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
         whose lock the child would hold, unknown to all.
         """
         began = time.monotonic()
-        locks = (self._exporter.starting, self.spool.adopted.taking, self.spool.lock)
-        self._held_for_fork = [lock for lock in locks if lock.acquire(timeout=self._patience_seconds)]
+        held = self._held_for_fork.setdefault(threading.get_ident(), [])
+        for lock in (self._exporter.starting, self.spool.adopted.taking, self.spool.lock):
+            if lock.acquire(timeout=self._patience_seconds):
+                held.append(lock)
         self._patience_seconds = max(0.0, self._patience_seconds - (time.monotonic() - began))
 
     def after_fork_in_parent(self) -> None:
         """Let other threads go on."""
-        held, self._held_for_fork = self._held_for_fork, []
-        for lock in reversed(held):
+        for lock in reversed(self._held_for_fork.pop(threading.get_ident(), [])):
             lock.release()
 
     def reset_after_fork(self) -> None:
         """In the child: events, files and locks so far are the parent's."""
-        half_imported = self._exporter.starting not in self._held_for_fork
-        self._held_for_fork = []
+        held, self._held_for_fork = self._held_for_fork, {}
+        # Where another thread was about to fork, too, it is that one that has the lock, and nobody imports.
+        half_imported = not any(self._exporter.starting in locks for locks in held.values())
         self.spool.abandon()
         self._sender.abandon()
         self.spool.begin_process()

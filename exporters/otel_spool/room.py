@@ -63,10 +63,17 @@ class Room:
     def _drop(self, lane: int, size: int) -> bool:
         if self.of_others + size > self._max_bytes:
             return False  # however much of ours is dropped
-        while self._drop_oldest(lane):
+        while self._removes():
             if self.has(size):
                 return True
+            if not self._drop_oldest(lane):
+                return False
         return False
+
+    def _removes(self) -> bool:
+        """Whether the disk removes files: else each segment that is given up makes no room for the next event."""
+        folder = self._writer.folder
+        return folder is not None and folder.remove_remaining()
 
     def _drop_oldest(self, most_important: int) -> bool:
         """Give up the oldest of the least important segments that nobody is sending."""

@@ -29,6 +29,8 @@ IMPORTANT: Final = 1
 LANES: Final = (ORDINARY, IMPORTANT)
 #: Events about which nothing is decided yet: not sent while their process lives, and never dropped.
 HELD: Final = 2
+#: As what those count that are given up, whatever the reason: nobody had decided that they are sent.
+UNDECIDED: Final = "undecided"
 
 _NAME: Final = re.compile(r"([0-9]{8})\.([012])\.seg")
 

@@ -63,10 +63,11 @@ class Sender:
         Args:
             doubtful: they may have been in one that nobody knows of; then the exporter is to look first.
         """
-        token = self._spool.freeze(folder, entries)
+        first_ns = 0 if doubtful else None
+        token = self._spool.freeze(folder, entries, first_attempt_ns=first_ns)
         if token is None:
             return Outcome(complete=False)
-        batch = Batch(records, range(len(records)), token, 0 if doubtful else None)
+        batch = Batch(records, range(len(records)), token, first_ns)
         return self.send(folder, entries, batch, token=token)
 
     def send(self, folder: Folder, entries: Sequence[Entry], batch: Batch, *, token: str) -> Outcome:

@@ -19,7 +19,8 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,9 +38,9 @@ from otel_spool.ledger import Loss
 from otel_spool.log import SpoolLog
 from otel_spool.options import SpoolOptions
 from otel_spool.quarantine import Quarantine, size_of
-from otel_spool.ranges import in_order
+from otel_spool.ranges import Range, in_order
 from otel_spool.room import Room
-from otel_spool.segment import HELD, Segment
+from otel_spool.segment import HELD, UNDECIDED, Segment
 from otel_spool.syncing import Syncing
 from otel_spool.writer import NotWritten, Writer
 
@@ -159,9 +160,8 @@ class Spool:
 
     def write(self, event: Encoded | None, replaces: Sequence[Entry] = ()) -> Entry | NotWritten:
         """As ``append``, of what ``encode`` made of a record. The lock is held."""
-        if event is None:
-            return NotWritten.UNWRITABLE
-        entry = self.writer.append(event, replaces)
+        entry: Entry | NotWritten
+        entry = NotWritten.UNWRITABLE if event is None else self.writer.append(event, replaces)
         if self._power and isinstance(entry, Entry):
             self._syncing.note(entry.segment)
         if replaces:
@@ -181,11 +181,15 @@ class Spool:
         return entry if isinstance(entry, Entry) else None
 
     def forget(self, held: Sequence[Entry]) -> None:
-        """These held records are decided: others take their place, or they are sampled out."""
+        """These held records are decided: others take their place, or they are sampled out. Idempotent."""
         with self.lock:
-            ours, folder = self._ours(held), self.writer.folder
-            if ours and folder is not None:
-                folder.settle(shares_of(ours), None, in_order(sorted(entry.number for entry in ours)))
+            folder = self.writer.folder
+            if folder is None:
+                return
+            settled = folder.journal.settled
+            ours = {entry.number: entry for entry in self._ours(held) if entry.number not in settled}
+            if ours:
+                folder.settle(shares_of(ours.values()), None, in_order(sorted(ours)))
 
     def _ours(self, entries: Sequence[Entry]) -> list[Entry]:
         folder = self.writer.folder
@@ -220,15 +224,19 @@ class Spool:
         with self.lock:
             if folder.released:
                 return
-            events = folder.give_up(segment)
-            self.accounts.lose(folder, reason, events)
+            counted_as = _reason(reason, (segment,))
+            events = folder.give_up(segment, counted_as)
+            self.accounts.lose(folder, counted_as, events)
             self.log.tell(reason, "%d events are given up: %s", events, reason)
             self.space.notify_all()
 
-    def lose(self, folder: Folder, reason: str, events: int) -> None:
-        """Count events that are given up, and note them for whoever tells of losses."""
+    def lose(self, folder: Folder, ranges: Sequence[Range], reason: str, events: int) -> None:
+        """Count so many of the events with these numbers as given up: they are in no segment any more."""
         with self.lock:
+            if folder.released:
+                return
             self.accounts.lose(folder, reason, events)
+            folder.journal.settle(ranges, {reason: events})
 
     def take_losses(self) -> list[Loss]:
         """Losses since the last time, to be reported by the caller: nobody else will tell of them."""
@@ -238,11 +246,16 @@ class Spool:
                     folder.journal.tell()
             return self.accounts.take_losses()
 
-    def freeze(self, folder: Folder, entries: Sequence[Entry]) -> str | None:
+    def freeze(
+        self, folder: Folder, entries: Sequence[Entry], *, first_attempt_ns: int | None = None
+    ) -> str | None:
         """
         Give a batch its token, and note both before its first attempt. It is in flight from here on.
 
         Under ``power`` its events and the note are on the medium then: what was sent can be sent again, unchanged.
+
+        Args:
+            first_attempt_ns: when an attempt that nobody knows of may have been; None where there was none.
 
         Returns:
             The token; None when the folder was let go of: whoever has it now sends its events.
@@ -258,7 +271,8 @@ class Spool:
         with self.lock:
             if folder.released:
                 return None
-            noted = folder.freeze(Frozen(token, ranges, self.now_ns()), shares)
+            first_ns = self.now_ns() if first_attempt_ns is None else first_attempt_ns
+            noted = folder.freeze(Frozen(token, ranges, first_ns), shares)
             self.in_flight.add(token)
         if noted and synced:
             noted = self._sync_journal(folder)
@@ -285,10 +299,11 @@ class Spool:
         with self.lock:
             if folder.released:
                 return
-            self.accounts.settle(folder, outcome)
-            folder.settle(shares, token, ranges)
+            lost = Counter[str]()
             for reason, events in outcome.lost().items():
-                folder.journal.lose(reason, events)
+                lost[_reason(reason, shares)] += events
+            self.accounts.settle(folder, outcome, lost)
+            folder.settle(shares, token, ranges, lost)
             self.space.notify_all()
 
     def drop(self, folder: Folder, entries: Sequence[Entry], reason: str) -> None:
@@ -296,14 +311,16 @@ class Spool:
         with self.lock:
             if folder.released:
                 return
+            shares, ranges = shares_of(entries), in_order(entry.number for entry in entries)
+            reason = _reason(reason, shares)
             self.accounts.lose(folder, reason, len(entries))
-            folder.settle(shares_of(entries), None, in_order(entry.number for entry in entries))
+            folder.settle(shares, None, ranges, {reason: len(entries)})
             self.space.notify_all()
 
     def count_unspooled(self, outcome: Outcome) -> None:
         """Count a definite answer about events that were on no disk."""
         with self.lock:
-            count(self.accounts.own, outcome)
+            count(self.accounts.own, outcome, outcome.lost())
             self.space.notify_all()
 
     def unsent(self) -> int:
@@ -406,6 +423,11 @@ class Spool:
         with self.lock:
             self.adopted.close()
             self._leave_own()  # whoever comes next sends what was never decided, too
+
+
+def _reason(reason: str, segments: Iterable[Segment]) -> str:
+    """As what events of these segments count that are given up; a batch has held ones only, or none."""
+    return UNDECIDED if any(segment.lane == HELD for segment in segments) else reason
 
 
 def _unsettled(folder: Folder, *, held: bool) -> int:

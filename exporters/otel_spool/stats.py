@@ -27,7 +27,8 @@ class SpoolStats:
     dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Events that were given up, by reason: ``spool_full``, ``expired``, ``queue_full`` (neither disk nor memory
     took it), ``reentrant`` (emitted by the export itself), ``corrupt``, ``vanished``
-    (somebody removed the file), ``shutdown`` (in memory only at the end),
+    (somebody removed the file), ``shutdown`` (in memory only at the end), ``undecided`` (a dead process only held
+    it, whatever became of it then),
     and those of the exporter (64 of them, then ``other``), whose events are in the dead letters."""
     taken_over: int = 0
     """Events that this process could not deliver and left on disk, and that another one has settled: it delivered

@@ -14,15 +14,16 @@ import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from otel_spool.dead_letters import FOLDER as LETTERS
-from otel_spool.dead_letters import letter_files
+from otel_spool.dead_letters import SUFFIX, letter_files
+from otel_spool.exceptions import FolderError
 from otel_spool.filesystem import FileSystem, LocalFileSystem
 from otel_spool.folder import LOCK, about_folder, is_folder_name
 from otel_spool.frame import Frame, Kind, scan
@@ -30,6 +31,8 @@ from otel_spool.journal import Journal
 from otel_spool.quarantine import FOLDER as QUARANTINE
 from otel_spool.segment import HELD, Contents, parse_name, seed_of
 
+#: In the uppermost folder of a file system, closed to all but root.
+_OF_THE_VOLUME: Final = "lost+found"
 #: ``alive``: a process has it. ``orphan``: its process is gone, and whoever comes next sends what is in it.
 #: ``unreadable``: this user may not look, or no file of it has a header.
 State = Literal["alive", "orphan", "unreadable"]
@@ -114,12 +117,28 @@ def spools_in(path: Path) -> list[Path]:
     The spools in a folder: it is one itself, or those below it may be.
 
     Raises:
+        FolderError: it is a part of one; that there are no spools in it would be no answer.
         OSError: it cannot be read.
     """
     names = sorted(os.listdir(path))  # noqa: PTH208 - the names alone
     if any(is_folder_name(name) or name in (LETTERS, QUARANTINE) for name in names):
         return [path]
-    return [path / name for name in names if (path / name).is_dir() and not (path / name).is_symlink()]
+    part = _part(path, names)
+    if part:
+        raise FolderError(f"{path} is {part} in a spool.", hint=f"Name the spool: {path.parent}")
+    below = [path / name for name in names if name != _OF_THE_VOLUME]
+    return [folder for folder in below if folder.is_dir() and not folder.is_symlink()]
+
+
+def _part(path: Path, names: Iterable[str]) -> str:
+    """What a folder is in a spool; empty when it is nothing of that kind."""
+    if is_folder_name(path.name):
+        return "the folder of one process"
+    if path.name == LETTERS and any(name.endswith(SUFFIX) for name in names):
+        return "the folder of refused events"
+    if path.name == QUARANTINE and any(name[:20].isdecimal() for name in names):
+        return "the quarantine"
+    return ""
 
 
 def look(

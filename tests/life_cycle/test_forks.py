@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_delivery import Answer
+from otel_delivery.forks import at_each_fork
 from otel_spool import SpooledLogRecordProcessor, processor, worker
 from tests.life_cycle.exporters import Backend, Emitter
 from tests.life_cycle.test_timeouts import hanging
@@ -78,6 +79,42 @@ def test_a_fork_waits_a_moment_for_an_import(tmp_path: Path) -> None:
         return spooled.flush(10).stats.delivered == 1
 
     assert in_child(child)
+    spooled.shutdown_within(10)
+
+
+class _Together:
+    """Holds forks up, when their processors are ready for them, until there are two."""
+
+    def __init__(self) -> None:
+        self._both = threading.Barrier(2)
+        at_each_fork(self, before=_Together.wait)
+
+    def wait(self) -> None:
+        self._both.wait(30)
+
+
+def test_two_threads_that_fork_at_once(tmp_path: Path) -> None:
+    """Each gives back what it has held, and no child takes the other thread for one that imports the driver."""
+    together = _Together()  # first: what is to be done before a fork is done in reverse order
+    spooled = SpooledLogRecordProcessor(Backend(), tmp_path, schedule_delay_millis=5)
+    spooled._patience_seconds = 0.0  # one does not wait for the other any more
+    delivered: list[bool] = []
+
+    def child() -> bool:
+        Emitter(spooled).emit("child")
+        return spooled.flush(10).stats.delivered == 1 and not spooled._held_for_fork
+
+    forking = [threading.Thread(target=lambda: delivered.append(in_child(child)), daemon=True) for _ in range(2)]
+    for thread in forking:
+        thread.start()
+    for thread in forking:
+        thread.join(60)
+    del together
+    assert spooled._held_for_fork == {}
+    for lock in (spooled._exporter.starting, spooled.spool.adopted.taking, spooled.spool.lock):
+        assert lock.acquire(timeout=10)
+        lock.release()
+    assert delivered == [True, True]
     spooled.shutdown_within(10)
 
 

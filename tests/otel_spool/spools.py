@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 
 from otel_delivery import Answer
 from otel_spool import Loss, SpooledLogRecordProcessor, SpoolOptions
+from otel_spool.filesystem import LocalFileSystem
 from tests.exporters_for_tests import DeliversOnly
 
 SMALL = SpoolOptions(max_bytes=1024 * 1024, segment_bytes=4096)
@@ -86,6 +90,22 @@ def left_by_a_process(directory: Path, *bodies: str, options: SpoolOptions = SMA
     process = Process(Backend(is_open=False), directory, options, label)
     process.emit(*bodies)
     process.leave()
+
+
+def deny(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """As if a folder were another user's, also for root, who may read everything."""
+    owner, names = LocalFileSystem.owner, LocalFileSystem.names
+
+    def denied_names(self: LocalFileSystem, path: Path) -> list[str]:
+        if path == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return names(self, path)
+
+    def other_owner(self: LocalFileSystem, path: Path) -> int:
+        return owner(self, path) + (path == folder)
+
+    monkeypatch.setattr(LocalFileSystem, "names", denied_names)
+    monkeypatch.setattr(LocalFileSystem, "owner", other_owner)
 
 
 def killed(directory: Path, code: str) -> None:

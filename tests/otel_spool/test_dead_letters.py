@@ -114,6 +114,55 @@ def test_a_value_without_a_text(tmp_path):
     assert [number_of(letter.record) for letter in _all(tmp_path)] == [2]
 
 
+def test_a_value_whose_text_is_made_slowly(tmp_path):
+    """Meanwhile nobody waits: the code that makes it may emit, and so wait for locks that others hold."""
+    letters = _letters(tmp_path)
+    locked: list[bool] = []
+
+    class Text:
+        def __str__(self) -> str:
+            locked.append(letters._lock.locked())
+            return "text"
+
+    assert letters.write(record(1, text=Text()), "permanent", "")
+    letters.close()
+    assert not any(locked)
+    assert [letter.record.log_record.body for letter in _all(tmp_path)] == [[1, "text"]]
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, SHORT])
+@pytest.mark.parametrize("header", [False, True])
+def test_a_full_disk_gets_no_files(header, error, tmp_path):
+    """Whether it has room for a header or not, what is refused leaves no file in which no letter is."""
+    disk = FailingFileSystem(error, lambda call: disk.broken and (not header or call % 2 == 0), only={"write"})
+    letters = _letters(tmp_path, disk)
+    disk.broken = True
+    assert not any(letters.write(record(number), "permanent", "") for number in range(10))
+    assert letter_files(DISK, tmp_path) == []
+    disk.broken = False
+    assert letters.write(record(10), "permanent", "")
+    disk.broken, disk.calls = True, 1
+    assert not any(letters.write(record(number), "permanent", "") for number in range(11, 20))
+    letters.close()
+    assert len(letter_files(DISK, tmp_path)) == 1
+    assert [number_of(letter.record) for letter in _all(tmp_path)] == [10]
+
+
+def test_a_disk_without_locks_gets_no_files(tmp_path):
+    """A file of which nobody can say whose it is takes no letter."""
+
+    class Lockless(LocalFileSystem):
+        def lock(self, path: Path) -> Lock | None:
+            held = super().lock(path)
+            assert held is not None
+            held.release()
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    letters = _letters(tmp_path, Lockless())
+    assert not letters.write(record(1), "permanent", "")
+    assert letter_files(DISK, tmp_path) == []
+
+
 def test_files_that_are_no_letters(tmp_path):
     """Garbage yields nothing."""
     (tmp_path / "dead").mkdir()
@@ -217,6 +266,22 @@ def test_new_files_that_are_all_taken(tmp_path):
     assert letters.write(record(2), "permanent", "")
     letters.close()
     assert [number_of(letter.record) for letter in _all(tmp_path)] == [2]
+
+
+def test_a_new_file_of_somebody_else_is_not_removed(tmp_path):
+    """It goes when they are through with it."""
+
+    class Held(LocalFileSystem):
+        def lock(self, path: Path) -> Lock | None:
+            theirs.append(super().lock(path))
+            return None
+
+    theirs: list[Lock | None] = []
+    assert not _letters(tmp_path, Held()).write(record(1), "permanent", "")
+    assert len(letter_files(DISK, tmp_path)) == len(theirs)
+    for held in theirs:
+        assert held is not None
+        held.release()
 
 
 def test_a_child_does_not_hold_its_dead_parents_letters(tmp_path):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 
+from otel_delivery import Answer
 from otel_spool import Drain, Drained, Loss, SpoolOptions, look
 from otel_spool.filesystem import LocalFileSystem
 from otel_spool.status import is_held
-from tests.otel_spool.spools import SMALL, Backend, Process, Told, killed, left_by_a_process
+from otel_spool.writer import NotWritten
+from tests.otel_spool.spools import SMALL, Backend, Process, Told, deny, killed, left_by_a_process
 
 
 def drained(backend: Backend, directory: Path, timeout: float = 20, **options: bool) -> Drained:
@@ -25,6 +30,19 @@ def refused(directory: Path, *poison: str, others: tuple[str, ...] = ()) -> None
     process.emit(*others, *poison)
     assert process.processor.flush(10).complete
     process.leave()
+
+
+class ClosesAfter(Backend):
+    """Is away when it has taken so many batches."""
+
+    def __init__(self, takes: int) -> None:
+        super().__init__()
+        self.takes = takes
+
+    def deliver(self, records: Sequence[ReadableLogRecord], *, token: str, first_attempt_ns: int | None) -> Answer:
+        self.is_open = self.is_open and self.takes > 0
+        self.takes -= 1
+        return super().deliver(records, token=token, first_attempt_ns=first_attempt_ns)
 
 
 class TestEvents:
@@ -147,6 +165,24 @@ class TestLetters:
         drained(second, tmp_path, letters=True)
         assert first.tokens == second.tokens != []
 
+    @pytest.mark.parametrize("damaged", [False, True])
+    def test_no_token_ever_names_other_letters(self, tmp_path: Path, damaged: bool) -> None:
+        """The batches had another size at the last try, or the file less damage: what is new is not dropped."""
+        bodies = [f"letter-{number}" for number in range(6)]
+        refused(tmp_path, *bodies)
+        (file,) = (tmp_path / "dead").iterdir()
+        backend = ClosesAfter(1)
+        found = Drain(backend, tmp_path, options=SMALL, max_records=2).run(0.5, letters=True)
+        assert (found.delivered, found.left_letters) == (2, 4)
+        backend.is_open, backend.takes = True, 100
+        if damaged:
+            data = file.read_bytes()
+            file.write_bytes(data.replace(b"letter-0", b"letter-X"))
+        again = Drain(backend, tmp_path, options=SMALL, max_records=2 if damaged else 6).run(20, letters=True)
+        assert again.left_letters == 0
+        assert set(backend.stored) == set(bodies)
+        assert not file.exists()
+
     def test_a_file_that_a_process_writes_to_is_left_alone(self, tmp_path: Path) -> None:
         """It is locked."""
         backend = Backend()
@@ -161,6 +197,70 @@ class TestLetters:
         process.leave()
         assert drained(Backend(), tmp_path, letters=True).delivered == 1
 
+    @pytest.mark.slow
+    def test_those_that_arrive_are_told_of_once(self, tmp_path: Path) -> None:
+        """Also where a file goes in several batches, and a drain breaks off: of each batch at once."""
+        refused(tmp_path, "a", "b", "c")
+        told: list[str] = []
+
+        def tell(records: Sequence[ReadableLogRecord]) -> Sequence[ReadWriteLogRecord]:
+            told.extend(str(record.log_record.body) for record in records)
+            return ()
+
+        backend = ClosesAfter(1)
+        found = Drain(backend, tmp_path, options=SMALL, max_records=2).run(0.5, letters=True, redelivered=tell)
+        assert (told, found.left_letters) == (["a", "b"], 1)
+        Drain(Backend(), tmp_path, options=SMALL).run(20, letters=True, redelivered=tell)
+        assert told == ["a", "b", "c"]
+        assert (dict(look(tmp_path).letters), look(tmp_path).quarantined) == ({}, 0)
+
+    def test_a_drain_that_breaks_off_has_done_a_part(self, tmp_path: Path) -> None:
+        """Those that arrived, or were refused again and have letters anew, are not sent once more."""
+        refused(tmp_path, "a", "b", "c", "d")
+        backend = ClosesAfter(3)  # the first two, halved, and nothing of the others
+        backend.refuses = frozenset({"a"})
+        found = Drain(backend, tmp_path, options=SMALL, max_records=2).run(0.5, letters=True)
+        assert (found.delivered, found.refused_again, found.left_letters) == (1, 1, 2)
+        after = Backend()
+        found = Drain(after, tmp_path, options=SMALL, max_records=4).run(20, letters=True)
+        assert (sorted(after.stored), found.left_letters) == (["a", "c", "d"], 0)
+        assert dict(look(tmp_path).letters) == {}
+
+    def test_those_refused_again_did_not_arrive(self, tmp_path: Path) -> None:
+        """Nobody is told of them until they do."""
+        refused(tmp_path, "x", "y")
+        told: list[str] = []
+
+        def tell(records: Sequence[ReadableLogRecord]) -> Sequence[ReadWriteLogRecord]:
+            told.extend(str(record.log_record.body) for record in records)
+            return ()
+
+        backend = Backend()
+        backend.refuses = frozenset({"y"})
+        Drain(backend, tmp_path, options=SMALL).run(20, letters=True, redelivered=tell)
+        assert told == ["x"]
+        Drain(Backend(), tmp_path, options=SMALL).run(20, letters=True, redelivered=tell)
+        assert told == ["x", "y"]
+
+    def test_without_a_report_of_it_they_stay(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The disk does not take one: else nobody would ever hear that they are not lost."""
+        refused(tmp_path, "x")
+        told: list[Sequence[ReadableLogRecord]] = []
+
+        def tell(records: Sequence[ReadableLogRecord]) -> Any:
+            told.append(records)
+            return records
+
+        with monkeypatch.context() as broken:
+            drain = Drain(Backend(), tmp_path, options=SMALL)
+            broken.setattr(drain.spool, "append", lambda _record: NotWritten.BROKEN)
+            found = drain.run(20, letters=True, redelivered=tell)
+        assert (found.left_letters, found.problem) == (1, "a count of lost events could not be written down")
+        backend = Backend()
+        Drain(backend, tmp_path, options=SMALL).run(20, letters=True, redelivered=tell)
+        assert (len(told), backend.stored) == (2, ["x", "x"])  # the second one is what tells of it
+        assert dict(look(tmp_path).letters) == {}
+
     def test_damaged_pieces_of_a_file_are_put_aside(self, tmp_path: Path) -> None:
         """Before the file goes."""
         refused(tmp_path, "x", "y")
@@ -170,6 +270,27 @@ class TestLetters:
         file.write_bytes(data)
         assert drained(Backend(), tmp_path, letters=True).delivered == 1
         assert look(tmp_path).quarantined == 1
+
+
+class TestWhatCannotBeRead:
+    def test_a_folder_that_is_put_aside_is_told(self, tmp_path: Path) -> None:
+        """Nobody knows how many events are in it; that nothing is left would be half of the truth."""
+        left_by_a_process(tmp_path, "a", "b")
+        (folder,) = tmp_path.iterdir()
+        for path in folder.iterdir():
+            path.write_bytes(bytes(len(path.read_bytes())))
+        found = drained(Backend(), tmp_path)
+        assert (found.delivered, found.left, found.quarantined, found.unreadable) == (0, 0, 1, 0)
+        assert found.problem.endswith("cannot be read (no file has a readable header); it is put aside")
+
+    def test_a_folder_of_another_user_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It stays where it is."""
+        left_by_a_process(tmp_path, "a")
+        (theirs,) = tmp_path.iterdir()
+        deny(monkeypatch, theirs)
+        found = drained(Backend(), tmp_path)
+        assert (found.delivered, found.left, found.quarantined, found.unreadable) == (0, 0, 0, 1)
+        assert theirs.exists()
 
 
 class TestLosses:

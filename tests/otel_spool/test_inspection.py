@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_spool import FolderError, pieces
-from tests.otel_spool.spools import Backend, Process, left_by_a_process
+from tests.otel_spool.spools import Backend, Process, deny, left_by_a_process
 from tests.otel_spool.test_status import contents
 
 
@@ -39,6 +39,20 @@ def test_a_folder_a_segment_and_folders_of_spools_can_be_named(tmp_path: Path) -
     (segment,) = (tmp_path / "one").rglob("*.seg")
     assert bodies(tmp_path) == ["a", "b", "c"]
     assert bodies(tmp_path / "one") == bodies(segment.parent) == bodies(segment) == ["a", "b"]
+
+
+def test_one_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spool, or a folder in it, of another user is named; alone it is an error."""
+    for name in ("one", "three", "two"):
+        left_by_a_process(tmp_path / name, name)
+    (folder,) = (tmp_path / "three").iterdir()
+    deny(monkeypatch, tmp_path / "one")
+    deny(monkeypatch, folder)
+    found = [(piece.path, piece.reason) for piece in pieces(tmp_path) if piece.what == "unreadable"]
+    assert found == [(tmp_path / "one", "Permission denied"), (folder, "Permission denied")]
+    assert bodies(tmp_path) == ["two"]
+    with pytest.raises(PermissionError):
+        list(pieces(tmp_path / "one"))
 
 
 def test_letters_say_why(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from otel_spool import journal as journal_module
 from otel_spool.filesystem import FileSystem, LocalFileSystem
-from otel_spool.frame import Frame, Kind, scan
+from otel_spool.frame import Frame, Kind, pack, scan
 from otel_spool.journal import Frozen, Journal
 from otel_spool.ranges import Ranges
 from tests.otel_spool.failing_disk import FailingFileSystem
@@ -36,7 +37,7 @@ def _loaded(path: Path) -> Journal:
 
 
 def _state(journal: Journal) -> object:
-    return journal.pending, journal.split, list(journal.settled), journal.given_up
+    return journal.pending, journal.split, list(journal.settled), journal.given_up, dict(journal.untold)
 
 
 def _entries(path: Path) -> list[tuple[str, Any]]:
@@ -57,6 +58,11 @@ class TestEntries:
         assert journal.settle_batch("t-1")
         assert journal.settle([(4, 5)])
         assert journal.give_up(7, 30)
+        assert journal.give_up(8, 2, {"expired": 2})
+        assert journal.settle([(10, 12)], {"corrupt": 1})
+        assert journal.freeze(SECOND)
+        assert journal.settle_batch("t-2", {"permanent": 5})
+        journal.tell()
         journal.close()
         assert _entries(tmp_path) == [
             ("FROZEN", {"t": "t-1", "r": [[1, 3], [9, 9]], "ns": 100}),
@@ -64,8 +70,32 @@ class TestEntries:
             ("SETTLED", {"t": "t-1"}),
             ("SETTLED", {"r": [[4, 5]]}),
             ("SETTLED", {"s": 7, "n": 30}),
+            ("SETTLED", {"s": 8, "n": 2, "lost": {"expired": 2}}),
+            ("SETTLED", {"r": [[10, 12]], "lost": {"corrupt": 1}}),
+            ("FROZEN", {"t": "t-2", "r": [[4, 8]], "ns": 200}),
+            ("SETTLED", {"t": "t-2", "lost": {"permanent": 5}}),
+            ("TOLD", {"expired": 2, "corrupt": 1, "permanent": 5}),
         ]
-        assert _state(_loaded(tmp_path)) == ({}, set(), [(1, 5), (9, 9)], {7: 30})
+        assert _state(_loaded(tmp_path)) == ({}, set(), [(1, 12)], {7: 30, 8: 2}, {})
+
+    def test_the_entries_of_the_first_versions(self, tmp_path):
+        """They told of losses behind the entry that settles the events, and are read like those of today."""
+        entries: list[tuple[Kind, dict[str, Any]]] = [
+            (Kind.FROZEN, {"t": "t-2", "r": [[4, 8]], "ns": 200}),
+            (Kind.SETTLED, {"t": "t-2"}),
+            (Kind.LOST, {"permanent": 5}),
+            (Kind.SETTLED, {"s": 8, "n": 2}),
+            (Kind.LOST, {"expired": 2}),
+            (Kind.TOLD, {"permanent": 5}),
+            (Kind.LOST, {"corrupt": 1}),
+            (Kind.SETTLED, {"r": [[10, 12]]}),
+        ]
+        frames = [pack(kind, 0, json.dumps(entry).encode(), SEED) for kind, entry in entries]
+        (tmp_path / "journal").write_bytes(b"".join(frames))
+        for _ in range(2):
+            found = _loaded(tmp_path)
+            assert _state(found) == ({}, set(), [(4, 8), (10, 12)], {8: 2}, {"expired": 2, "corrupt": 1})
+            assert not found.damaged
 
     def test_batches_without_an_answer(self, tmp_path):
         """They are there again, in their order, with what was split of them."""
@@ -89,7 +119,7 @@ class TestEntries:
 
     def test_no_journal(self, tmp_path):
         """Nothing was sent."""
-        assert _state(_loaded(tmp_path)) == ({}, set(), [], {})
+        assert _state(_loaded(tmp_path)) == ({}, set(), [], {}, {})
 
 
 class TestDamage:
@@ -126,11 +156,18 @@ class TestDamage:
 
     def test_entries_of_nobody(self, tmp_path):
         """A frame whose payload is no entry is damage."""
-        from otel_spool.frame import pack
-
         frames = [pack(Kind.FROZEN, 0, payload, SEED) for payload in (b"x", b'{"t": 1}', b"[]", b'{"r": 1}')]
         (tmp_path / "journal").write_bytes(b"".join(frames) + self._write(tmp_path))
         assert _loaded(tmp_path).damaged
+
+    @pytest.mark.parametrize("kind", [Kind.SETTLED, Kind.LOST, Kind.TOLD, Kind.SPLIT])
+    @pytest.mark.parametrize("payload", [b"[]", b"3", b'{"s": 1, "n": 1, "lost": [2]}', b'{"lost": {"x": "y"}}'])
+    def test_an_entry_of_nobody_changes_nothing(self, kind, payload, tmp_path):
+        """Whatever its kind: the rest is read."""
+        (tmp_path / "journal").write_bytes(pack(kind, 0, payload, SEED) + self._write(tmp_path))
+        found = _loaded(tmp_path)
+        assert found.damaged
+        assert _state(found) == ({"t-2": SECOND}, set(), [(1, 3), (9, 9)], {}, {})
 
 
 class TestCompaction:
@@ -147,7 +184,13 @@ class TestCompaction:
         journal.freeze(Frozen("last", ((2001, 2001),), 1))
         journal.close()
         assert (tmp_path / "journal").stat().st_size < 5000
-        assert _state(_loaded(tmp_path)) == ({"last": Frozen("last", ((2001, 2001),), 1)}, set(), [(1, 2000)], {})
+        assert _state(_loaded(tmp_path)) == (
+            {"last": Frozen("last", ((2001, 2001),), 1)},
+            set(),
+            [(1, 2000)],
+            {},
+            {},
+        )
 
     def test_what_stays_large_is_not_written_at_every_entry(self, tmp_path, monkeypatch):
         """It is written anew when it has doubled."""
@@ -201,12 +244,57 @@ class TestFullDisk:
         disk.broken = False
         assert journal.freeze(SECOND)
         journal.close()
-        assert _state(_loaded(tmp_path)) == ({"t-2": SECOND}, set(), [(1, 3), (9, 9)], {})
+        assert _state(_loaded(tmp_path)) == ({"t-2": SECOND}, set(), [(1, 3), (9, 9)], {}, {})
+
+
+class TestReleased:
+    """A journal that was let go of: its files are those of whoever has the folder next."""
+
+    @pytest.mark.parametrize("error", [None, errno.ENOSPC, errno.EIO])
+    @pytest.mark.parametrize("behind", [False, True])
+    def test_nothing_is_written(self, behind, error, tmp_path):
+        """Neither an entry, nor anew, nor does the reserve come or go; the memory follows."""
+        disk = FailingFileSystem(errno.EIO, only={"open_append"})
+        journal = _journal(tmp_path, disk)
+        journal.reserve.keep()
+        journal.freeze(FIRST)
+        journal.behind = behind
+        journal.release()
+        following = _journal(tmp_path)
+        following.load()
+        following.freeze(SECOND)
+        following.close()
+        for has_reserve in (True, False):
+            if not has_reserve:
+                following.reserve.give_up()
+            before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+            disk.broken, disk.error = error is not None, error or errno.EIO
+            assert not journal.mark_split("t-1")
+            assert not journal.settle([(4, 4)])
+            assert not journal.rewrite()
+            journal.reserve.kept = False  # as when it was spent
+            journal.compact_if_grown()
+            journal.check()
+            assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        assert (journal.pending, journal.split, list(journal.settled)) == ({"t-1": FIRST}, {"t-1"}, [(4, 4)])
+
+    def test_while_it_is_written_anew(self, tmp_path):
+        """By a signal handler: what is there stays."""
+
+        def fails(_: int) -> bool:
+            journal.release()
+            return False
+
+        journal = _journal(tmp_path, FailingFileSystem(errno.EIO, fails, only={"sync"}))
+        journal.freeze(FIRST)
+        before = (tmp_path / "journal").stat().st_ino
+        assert not journal.rewrite()
+        assert (tmp_path / "journal").stat().st_ino == before
 
 
 operations = st.lists(
     st.tuples(
-        st.sampled_from(["freeze", "settle", "split", "answer", "give_up", "compact", "again"]),
+        st.sampled_from(["freeze", "settle", "split", "answer", "give_up", "lose", "tell", "compact", "again"]),
         st.integers(1, 12),
         st.sampled_from([None, None, None, errno.ENOSPC, errno.EIO]),
     ),
@@ -220,6 +308,7 @@ class _Model:
         self.settled: set[int] = set()
         self.split: set[str] = set()
         self.given_up: dict[int, int] = {}
+        self.untold: Counter[str] = Counter()
 
     def do(self, what: str, number: int) -> None:
         frozen = Frozen(f"t-{number}", ((number * 10, number * 10 + 3),), number)
@@ -235,6 +324,12 @@ class _Model:
             self.split.discard(frozen.token)
         elif what == "give_up":
             self.given_up[number] = number
+            self.untold["expired"] += number
+        elif what == "lose":
+            self.settled.add(number)
+            self.untold["corrupt"] += 1
+        elif what == "tell":
+            self.untold.clear()
 
 
 @pytest.mark.slow
@@ -254,13 +349,16 @@ def test_the_journal_and_a_model(tmp_path_factory, steps):
             "settle": lambda: journal.settle([(number, number)]),  # noqa: B023
             "split": lambda: journal.mark_split(token),  # noqa: B023
             "answer": lambda: journal.settle_batch(token),  # noqa: B023
-            "give_up": lambda: journal.give_up(number, number),  # noqa: B023
+            "give_up": lambda: journal.give_up(number, number, {"expired": number}),  # noqa: B023
+            "lose": lambda: journal.settle([(number, number)], {"corrupt": 1}),  # noqa: B023
+            "tell": lambda: _told(journal),  # noqa: B023
             "compact": journal.rewrite,
             "again": lambda: True,
         }
         done = calls[what]()
         disk.broken = False
-        expected = model.pending, model.split, list(Ranges((n, n) for n in model.settled)), model.given_up
+        settled = list(Ranges((n, n) for n in model.settled))
+        expected = model.pending, model.split, settled, model.given_up, dict(model.untold)
         assert _state(journal) == expected
         if what == "again" and not journal.behind:
             journal.close()
@@ -270,6 +368,11 @@ def test_the_journal_and_a_model(tmp_path_factory, steps):
         elif done and not journal.behind and (path / "journal").exists():
             assert _state(_copy_of(path, tmp_path_factory)) == expected
     journal.close()
+
+
+def _told(journal: Journal) -> bool:
+    journal.tell()
+    return not journal.behind
 
 
 def _copy_of(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Journal:

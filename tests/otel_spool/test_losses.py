@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
 
-from otel_spool import Drain, Loss, SpoolOptions, look, pieces
+from otel_spool import ConfigurationError, Drain, Loss, SpoolOptions, look, pieces
+from otel_spool.codec import decode_record
+from otel_spool.exceptions import CorruptError
 from otel_spool.filesystem import LocalFileSystem, Lock
 from otel_spool.journal import Journal
 from otel_spool.ledger import Ledger
+from otel_spool.segment import HELD, ORDINARY, parse_name
 from otel_spool.spool import Spool
 from tests.otel_spool.spools import Backend, Process, Told, killed, left_by_a_process
 
@@ -30,16 +39,16 @@ class TestJournal:
         """Until somebody was told of them."""
         files = LocalFileSystem()
         journal = Journal(files, tmp_path, 7)
-        journal.lose("spool_full", 5)
-        journal.lose("permanent", 2)
-        journal.lose("permanent", 1)
+        journal.give_up(3, 5, {"spool_full": 5})
+        journal.settle([(7, 8)], {"permanent": 2})
+        journal.settle([(9, 10)], {"permanent": 1})
         for _ in range(2):
             journal.close()
             journal = Journal(files, tmp_path, 7)
             journal.load()
             assert dict(journal.untold) == {"spool_full": 5, "permanent": 3}
         journal.tell()
-        journal.lose("permanent", 4)
+        journal.settle([(11, 14)], {"permanent": 4})
         journal.close()
         journal = Journal(files, tmp_path, 7)
         journal.load()
@@ -180,6 +189,21 @@ class TestProcesses:
         other.close()
         spool.close()
 
+    def test_a_label_comes_back_or_is_refused(self, tmp_path: Path) -> None:
+        """The longest that is taken leaves the headers readable, of which the whole folder is in need."""
+        processor = Process(Backend(), tmp_path).processor
+        with pytest.raises(ConfigurationError, match=r"has 342 characters.*2,048 bytes"):
+            processor.label_events("é" * 342)
+        processor.label_events("é" * 341)
+        left_by_a_process(tmp_path / "x", "a")
+        processor.spool.append(next(iter(pieces(tmp_path / "x"))).record)  # type: ignore[arg-type]
+        processor.spool.abandon()  # as if killed
+        other = Spool(tmp_path)
+        other.adopted.take()
+        assert [folder.label for folder in other.adopted] == ["é" * 341]
+        assert other.quarantine.pieces == 0
+        other.close()
+
     def test_a_folder_that_is_made_while_one_looks_is_not_somebody_elses(self, tmp_path: Path) -> None:
         """Else it would count twice against the bound until the next look."""
 
@@ -197,3 +221,66 @@ class TestProcesses:
         spool.look_at_others()
         assert spool.room.of_others == before
         spool.close()
+
+
+class TestUndecided:
+    """What a process only held, and has died before it was decided: another one sends it, or loses it."""
+
+    @pytest.fixture
+    def left(self, tmp_path: Path) -> Path:
+        """Two held records and two others."""
+        process = Process(Backend(), tmp_path, KEEPING, "dead one")
+        process.leave()  # so that the others are in no batch either
+        for body in ("held 1", "held 2"):
+            log_record = LogRecord(body=body, event_name="a.b", timestamp=1)
+            process.processor.spool.hold(ReadableLogRecord(log_record, Resource.get_empty()))
+        process.emit("a", "b")
+        process.processor.spool.close()
+        return tmp_path
+
+    def losses(self, directory: Path, backend: Backend, options: SpoolOptions = KEEPING) -> Counter[str]:
+        told = Told()
+        found = Drain(backend, directory, options=options).run(20, report=told)
+        assert {loss.label for loss in told.losses} <= {"dead one"}
+        losses = Counter({loss.reason: loss.events for loss in told.losses})
+        assert dict(found.dropped) == losses
+        return losses
+
+    def test_it_expires(self, left: Path) -> None:
+        """That is no loss of an event that was handed on."""
+        old = dataclasses.replace(KEEPING, max_age_seconds=1e-9)
+        assert self.losses(left, Backend(), old) == {"expired": 2, "undecided": 2}
+
+    def test_it_is_refused(self, left: Path) -> None:
+        """It is a letter with the backend's reason, as the others are."""
+        backend = Backend()
+        backend.refuses = frozenset({"held 1", "b"})
+        assert self.losses(left, backend) == {"permanent": 1, "undecided": 1}
+        assert dict(look(left).letters) == {"permanent": 2}
+
+    @pytest.mark.parametrize(("lane", "reason"), [(HELD, "undecided"), (ORDINARY, "corrupt")])
+    def test_it_is_damaged(self, left: Path, lane: int, reason: str) -> None:
+        """Which numbers were in a damaged piece nobody knows: where one of held records is, they may be those."""
+        (file,) = (path for path in left.rglob("*.seg") if parse_name(path.name)[1] == lane)  # type: ignore[index]
+        file.write_bytes(file.read_bytes().replace(b"held 1", b"HELD 1").replace(b"order.paid", b"ORDER.PAID", 1))
+        assert self.losses(left, Backend()) == {reason: 1}
+
+    def test_its_record_cannot_be_read(self, left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its frame is whole, and what is in it is none of ours."""
+
+        def decode(kind: int, payload: bytes, source: Any) -> ReadableLogRecord:
+            if b"held 1" in payload:
+                raise CorruptError("no record")
+            return decode_record(kind, payload, source)
+
+        monkeypatch.setattr("otel_spool.backlog.decode_record", decode)
+        assert self.losses(left, Backend()) == {"undecided": 1}
+
+    def test_a_batch_of_it_is_damaged(self, left: Path) -> None:
+        """It was being sent when the next process died, too."""
+        dead = Backend(is_open=False)
+        drain = Drain(dead, left, options=KEEPING)
+        drain.run(0.1)
+        (file,) = (path for path in left.rglob("*.seg") if parse_name(path.name)[1] == HELD)  # type: ignore[index]
+        file.write_bytes(file.read_bytes().replace(b"held 1", b"HELD 1").replace(b"held 2", b"HELD 2"))
+        assert self.losses(left, Backend())["undecided"] == 2

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_delivery import Answer
 from otel_spool import adopted, codec
 from otel_spool.exceptions import FolderError
 from otel_spool.filesystem import LocalFileSystem, Lock
-from otel_spool.folder import Entry, Folder
+from otel_spool.folder import Entry, Folder, new_folder, orphans
 from otel_spool.options import SpoolOptions
 from otel_spool.segment import Contents, Segment
 from otel_spool.spool import Spool
@@ -606,8 +607,9 @@ class TestAdoption:
         assert last.spool.accounts.recovered.dropped == {"corrupt": 1}
         assert last.spool.quarantine.pieces == 1
 
-    def test_a_damaged_journal(self, tmp_path):
-        """What may have been sent is sent with the request to look first."""
+    @pytest.mark.parametrize("killed_in_between", [False, True])
+    def test_a_damaged_journal(self, killed_in_between, tmp_path):
+        """What may have been sent is sent with the request to look first; also by the process after the next."""
         backend = Backend()
         dead = Producer(tmp_path, backend, SMALL)
         _fill(dead, range(6))
@@ -617,6 +619,11 @@ class TestAdoption:
         data = bytearray(path.read_bytes())
         data[30] ^= 1
         path.write_bytes(data)
+        if killed_in_between:
+            second = Producer(tmp_path, backend, SMALL)
+            second.spool.adopted.take()
+            assert not second.send_backlog(["error"])
+            second.die()
         last = deliver_the_rest(tmp_path, backend, SMALL)
         assert dict(backend.rows) == dict.fromkeys(range(6), 1)
         assert last.spool.accounts.recovered.dropped == {}
@@ -787,6 +794,35 @@ def test_unlinking_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES], ids=errno.errorcode.get)
+@pytest.mark.parametrize("known", [False, True], ids=["not known yet", "known"])
+def test_a_full_spool_whose_files_cannot_be_removed(error, known, tmp_path):
+    """What is given up makes no room there: that is tried with one segment, and not if it is known."""
+    disk = FailingFileSystem(error, only={"unlink"})
+    producer = Producer(tmp_path, Backend(), SMALL, disk)
+    if known:
+        _fill(producer, range(100, 105))
+        disk.broken = True
+        producer.spool.writer.seal_all()
+        producer.send_live(5, ["ack"])
+    producer.spool.writer.deferring = True
+    full = next(number for number in range(100) if _fill(producer, [number]) and not producer.spool.room.has(900))
+    disk.broken = True
+    refused = [entry for entry in _fill(producer, range(200, 240)) if entry is NotWritten.FULL]
+    given_up = producer.spool.accounts.own.dropped.get("spool_full", 0)
+    assert len(refused) > 30
+    assert (given_up == 0) is known
+    assert given_up < 12
+    disk.broken = False
+    assert all(isinstance(entry, Entry) for entry in _fill(producer, range(300, 303)))
+    producer.die()
+    dropped = producer.spool.accounts.own.dropped["spool_full"] if not known else 0
+    assert dropped < 24
+    left = set(_rest(tmp_path))
+    assert set(range(dropped, full + 1)) <= left
+    assert set(range(dropped)).isdisjoint(left)
+
+
 def test_a_journal_stays_as_long_as_a_segment_is_there(tmp_path):
     """Also one that this process does not know of: without the journal its events would be sent again."""
     producer = Producer(tmp_path, Backend(), SMALL)
@@ -881,3 +917,88 @@ def test_an_answer_that_comes_after_the_end(tmp_path):
 def test_logs_of_numbers():
     """The tests tell records apart by their number."""
     assert number_of(record(7)) == 7
+
+
+class _Refusing:
+    """A backend that refuses the first attempt, after something else has happened, and is away then."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.script: list[str] = []
+        self.exhausted: Callable[[], object] = lambda: None
+        self._meanwhile = meanwhile
+        self._attempts = 0
+
+    def deliver(self, records: Any, *, token: str, first_attempt_ns: int | None) -> Answer:
+        self._attempts += 1
+        if self._attempts == 1:
+            self._meanwhile()
+            return Answer("refused", "too_large")
+        self.exhausted()
+        return Answer("retry", "unavailable")
+
+
+def test_a_refusal_that_comes_after_the_end(tmp_path):
+    """The halves are not noted in a folder that is another's, whose journal says by now what that one has sent."""
+    disk = FailingFileSystem(errno.ENOSPC, only={"open_append"})
+    backend = Backend()
+    second = Producer(tmp_path, backend, SMALL)
+
+    def meanwhile() -> None:
+        first.spool.close()
+        assert second.spool.adopted.take() == 1
+        assert not second.send_backlog(["ack", "stored"])
+        disk._fails = lambda call: call == disk.calls == once
+        once = disk.calls + 1
+
+    first = Producer(tmp_path, _Refusing(meanwhile), SMALL, disk)  # type: ignore[arg-type]
+    _fill(first, range(6))
+    first.send_live(3, [])
+    second.die()
+    deliver_the_rest(tmp_path, backend, SMALL)
+    assert dict(backend.rows) == dict.fromkeys(range(6), 1)
+
+
+@pytest.mark.parametrize("let_go", [Folder.close, Folder.abandon])
+def test_nothing_is_noted_in_a_folder_that_was_let_go_of(let_go, tmp_path):
+    """By whatever it is asked for: an answer that comes late, or what the backlog had found in it."""
+    producer = Producer(tmp_path, Backend(), SMALL)
+    _fill(producer, range(3))
+    folder = producer.spool.writer.folder
+    assert folder is not None
+    let_go(folder)
+    before = {path: path.read_bytes() for path in folder.path.iterdir()}
+    folder.settle({}, None, [(1, 3)])
+    assert not folder.journal.mark_split("a token")
+    assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert _rest(tmp_path) == [0, 1, 2]
+
+
+def test_a_file_that_could_not_be_removed_is_left_to_whoever_is_next(tmp_path):
+    """Also when an answer comes later."""
+    disk = FailingFileSystem(errno.EIO, only={"unlink"})
+    producer = Producer(tmp_path, Backend(), SMALL, disk)
+    _fill(producer, range(3))
+    folder = producer.spool.writer.folder
+    assert folder is not None
+    disk.broken = True
+    producer.spool.defer_all()
+    producer.send_live(3, [])
+    producer.spool.close()
+    disk.broken = False
+    before = sorted(folder.path.iterdir())
+    assert any(path.suffix == ".seg" for path in before)
+    folder.settle({}, "a token")
+    assert sorted(folder.path.iterdir()) == before
+    assert _rest(tmp_path) == []
+
+
+def test_a_folder_is_let_go_of_once(tmp_path):
+    """After that the lock and the journal in it are another's, also where there is nothing to send."""
+    folder = new_folder(LocalFileSystem(), tmp_path / f"{'a' * 16}-000001", TIME_NS)
+    assert folder is not None
+    folder.close(keep=True)
+    (other,) = orphans(LocalFileSystem(), tmp_path)
+    folder.close()
+    assert isinstance(other, Folder)
+    assert other.is_there()
+    other.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_spool import SpoolOptions, look, spools_in
+from otel_spool import FolderError, SpoolOptions, look, spools_in
 from otel_spool.filesystem import LocalFileSystem
 from otel_spool.status import is_held
 from tests.otel_spool.spools import Backend, Process, killed, left_by_a_process
@@ -193,10 +193,32 @@ class TestLocks:
 
 
 def test_spools_are_found_in_a_folder_of_spools(tmp_path: Path) -> None:
-    """A spool is itself; a folder of spools has some; files and links are none."""
+    """A spool is itself; a folder of spools has some; files, links and what a volume has are none."""
+    (tmp_path / "lost+found").mkdir()
     left_by_a_process(tmp_path / "one", "a")
     (tmp_path / "two").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "one")
     assert spools_in(tmp_path) == [tmp_path / "one", tmp_path / "two"]
     assert spools_in(tmp_path / "one") == [tmp_path / "one"]
+
+
+def test_a_part_of_a_spool_is_no_folder_of_spools(tmp_path: Path) -> None:
+    """That there are no spools in it would be taken for "nothing waits": it says what it is, and what to name."""
+    left_by_a_process(tmp_path, "a")
+    (process,) = tmp_path.iterdir()
+    parts = [process, tmp_path / "dead", tmp_path / "quarantine"]
+    for part, name in zip(parts, ["", "1.letters", f"{1:020d}-piece"], strict=True):
+        part.mkdir(exist_ok=True)
+        if name:
+            (part / name).touch()
+        with pytest.raises(FolderError, match=f"in a spool. Name the spool: {tmp_path}$"):
+            spools_in(part)
+
+
+def test_a_folder_of_spools_may_have_any_other_name(tmp_path: Path) -> None:
+    """Also one that a part of a spool has."""
+    left_by_a_process(tmp_path / "dead" / "one", "a")
+    assert spools_in(tmp_path / "dead") == [tmp_path / "dead" / "one"]
+    (tmp_path / "quarantine").mkdir()
+    assert spools_in(tmp_path / "quarantine") == []
