@@ -8,13 +8,15 @@ is reported into the destination, as a pipeline does (:mod:`activitylog.losses`)
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from opentelemetry.sdk._logs import ReadWriteLogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from activitylog.destinations import check_free, exporter_builder
+from activitylog.event import REDELIVERED
 from activitylog.exceptions import ConfigurationError
 from activitylog.identity import Producer
 from activitylog.logger_provider import resource_of
@@ -26,6 +28,16 @@ from activitylog.url import DestinationURL
 
 if TYPE_CHECKING:
     from otel_spool import Drained, Loss
+
+ENDS_WITH_THE_PROCESS: Final = (
+    "forgets events with their process: what is on disk for it is delivered by the next one that has it as its "
+    "destination"
+)
+
+
+def can_deliver(url: DestinationURL) -> bool:
+    """Whether what is delivered there by a command is somewhere: not where events end with the process."""
+    return keeps_events(url) or url.kind == "console"
 
 
 def drain(
@@ -47,15 +59,15 @@ def drain(
         What was delivered, given up and left.
 
     Raises:
-        ConfigurationError: the destination keeps no events, or something that it needs is not installed.
+        ConfigurationError: events end there with the process, or something that it needs is not installed.
         StoreLockedError: another process has the embedded store open; it delivers what dead ones left by itself.
         otel_spool.FolderError: the spool's folder belongs to another user.
         OSError: it cannot be made.
     """
     from otel_spool import Drain
 
-    if not keeps_events(url):
-        raise ConfigurationError(f"{url} keeps no events: there is nothing on disk for it.")
+    if not can_deliver(url):
+        raise ConfigurationError(f"{url} {ENDS_WITH_THE_PROCESS}.")
     check_free(url)
     build = exporter_builder(url, settings)
     found = Drain(
@@ -67,7 +79,9 @@ def drain(
     producer = Producer()
     found.spool.label_events(producer.name)
     report = _Report(str(url), producer, settings)
-    return found.run(timeout_seconds, letters=letters, progress=progress, report=report)
+    return found.run(
+        timeout_seconds, letters=letters, progress=progress, report=report, redelivered=report.redelivered
+    )
 
 
 class _Report:
@@ -80,13 +94,18 @@ class _Report:
         self._scope = InstrumentationScope("activitylog")
 
     def __call__(self, losses: Sequence[Loss]) -> Sequence[ReadWriteLogRecord]:
-        return [self._record(loss) for loss in losses]
+        return [self._record(loss.label, reason_code(loss.reason), loss.events) for loss in losses]
 
-    def _record(self, loss: Loss) -> ReadWriteLogRecord:
-        now_ns = time.time_ns()
-        found = loss_attributes(self._destination, reason_code(loss.reason), loss.events, now_ns)
-        if loss.label is None:
+    def redelivered(self, records: Sequence[ReadableLogRecord]) -> Sequence[ReadWriteLogRecord]:
+        """What takes back the losses of these; what has no number is no gap in a sequence."""
+        attributes = (record.log_record.attributes or {} for record in records)
+        producers = Counter(str(of.get("activity.producer", "")) for of in attributes if of.get("activity.seq"))
+        return [self._record(producer, REDELIVERED, events) for producer, events in producers.items()]
+
+    def _record(self, producer: str | None, reason: str, events: int) -> ReadWriteLogRecord:
+        found = loss_attributes(self._destination, reason, events, time.time_ns())
+        if producer is None:
             record = self._render.record("info", found, NO_TRACE)
         else:
-            record = self._render.about(loss.label, found)
+            record = self._render.about(producer, found)
         return CleanLogRecord(record, self._resource, self._scope)

@@ -119,6 +119,9 @@ BODY_MARKS: Final[Mapping[str, str]] = MappingProxyType({"\x01": "ActorId", "\x0
 #: a table of their own.
 COUNTER_EVENT_NAME: Final = "activity.counted"
 
+#: Reason of a counter of no event that takes losses back: so many events were refused, and delivered later.
+REDELIVERED: Final = "redelivered"
+
 #: Keywords of ``emit`` that one attribute answers to.
 ATTRIBUTE_OF_KEY: Final[Mapping[str, str]] = MappingProxyType(
     {f.key: f.attribute for f in FIELDS if f.key is not None}

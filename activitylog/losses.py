@@ -9,6 +9,10 @@ destinations lost since the last time, as counters (:mod:`activitylog.counters`)
     activity.sample.rule      the destination that lost them, its URL without secrets
     activity.producer         whose events they were; the reporter's own, unless dead processes left them
 
+What a dead process only held (an event that waited in a window, an increment of a count) had no number, and is no
+gap: its reason is ``undecided``. Refused events that are delivered later are a report themselves, with the reason
+``redelivered``: so many losses less (:mod:`activitylog.draining`).
+
 They go the way of all events, so they are on disk before they count as reported, and they go to every destination:
 the one that loses is often not the one that can tell. A report of what reports have lost begins no further one.
 """

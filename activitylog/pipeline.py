@@ -110,6 +110,8 @@ class Pipeline:
         )
         producer = Producer()
         self._sealer = Sealer(producer.name, self._report_seal) if self.settings.seals else None
+        if self._sealer is not None and self._shut_down:
+            self._sealer.close()
         self._render = RenderLogRecord(producer, self._sealer.note if self._sealer is not None else None)
         self._outlet = self._new_outlet()
         self._admission = self._new_admission(self._admission)

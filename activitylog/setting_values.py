@@ -177,3 +177,5 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "store": parse_store,
     "redaction": parse_redaction,
 }
+#: Settings that are paths: of a settings file, relative to its folder.
+PATHS: Final = frozenset(key for key, reader in READERS.items() if reader is _path)

@@ -35,7 +35,7 @@ from activitylog.exceptions import ConfigurationError
 from activitylog.redaction import RedactionSettings
 from activitylog.rules import Rule
 from activitylog.rules.files import rules_of
-from activitylog.setting_values import READERS
+from activitylog.setting_values import PATHS, READERS
 from activitylog.settings_file import find_settings_file
 from activitylog.store_settings import StoreSettings
 from activitylog.toml_file import TomlFile
@@ -91,7 +91,8 @@ class Settings:
     ``emit`` returns, and survive the process. ``power``: they are synced as well, a tenth of a second later.
     By default ``process`` for stores and Collectors, where a folder can be written."""
     spool_directory: Path | None = None
-    """Where those events are on disk. By default ``activitylog/spool`` in the user's folder for state."""
+    """Where those events are on disk. By default ``activitylog/spool`` in the user's folder for state. Relative to
+    the settings file that names it, else to the working directory."""
     spool_max_bytes: int = 256 * 1024 * 1024
     """Of one destination's events on disk, of all processes together."""
     spool_max_age_seconds: float = 7 * 24 * 3600.0
@@ -210,8 +211,9 @@ def _in_file(file: TomlFile, key: str, value: Any) -> _Found:
     origin = str(file.path)
     if key == "rules":
         return _Found(rules_of(file, value), origin)
-    if key == "rules_file" and isinstance(value, str) and value.strip():
-        value = file.path.parent / value.strip()
+    if key in PATHS and isinstance(value, str) and value.strip():
+        # Whoever is below the file's folder shall find the same: the application, and the commands.
+        value = value.strip() if value.strip().startswith("~") else file.path.parent / value.strip()
     return _checked(key, value, origin)
 
 

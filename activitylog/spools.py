@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activitylog.settings import Settings
-from activitylog.spooling import keeps_events, spool_directory, spool_folder
+from activitylog.spooling import spool_directory, spool_folder
 from activitylog.url import DestinationURL
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def places(settings: Settings, path: Path | None = None) -> list[Place]:
         path: look there instead: a spool, or a folder of spools.
 
     Raises:
+        otel_spool.FolderError: ``path`` is a part of a spool.
         OSError: the folder cannot be read. One that is not there has no spools.
     """
     from otel_spool import spools_in
@@ -42,7 +43,7 @@ def places(settings: Settings, path: Path | None = None) -> list[Place]:
     folder = path or spool_directory(settings)
     if path is None and not folder.exists():
         return []
-    named = {spool_folder(url, settings): str(url) for url in settings.url if keeps_events(url)}
+    named = {spool_folder(url, settings): str(url) for url in settings.url}
     found = [Place(directory, named.get(directory, "")) for directory in spools_in(folder.absolute())]
     return sorted(found, key=lambda place: not place.url)
 
@@ -56,7 +57,5 @@ def spool_of(url: DestinationURL, settings: Settings) -> SpoolStatus | None:
     """
     from otel_spool import look
 
-    if not keeps_events(url):
-        return None
     directory = spool_folder(url, settings)
     return look(directory) if directory.is_dir() else None

@@ -54,8 +54,10 @@ def verify(*, url: str | None, since: datetime | None, until: datetime | None, a
     Each process numbers its events without gaps, so a missing number is an event that was handed on and is not
     stored. What a process has counted as lost, with the reason, and what retention, archives or erasures took,
     explains a gap; the rest is unexplained. Of several destinations each counts what it loses; what this store
-    lost counts here, where it is known by its URL, else what the one lost that lost most, which is named. Exit
-    code 0: complete, as far as rows can tell; 1: something is missing without a reason, or there twice.
+    lost counts here, where it is known by its URL, else what the one lost that lost most, which is named. Losses
+    that `spool drain --dead-letters` has made good explain nothing, and with a range losses explain first what is
+    missing around it. Exit code 0: complete, as far as rows can tell; 1: something is missing without a reason, or
+    there twice.
     """
     from activitylog.queries import verify as look
 
@@ -83,7 +85,6 @@ def _print_json(found: Verification) -> None:
             **plain(producer),
             "losses": {destination: dict(reasons) for destination, reasons in producer.losses.items()},
             "lost": dict(producer.lost),
-            "counted": producer.counted,
             "unexplained": producer.unexplained,
             "complete": producer.complete,
         }
@@ -122,6 +123,7 @@ def _print_numbers(producers: Sequence[ProducerFound]) -> None:
             reasons = "".join(
                 f"; counted as lost{by}: {reason} {count:,}" for reason, count in producer.lost.items()
             )
+            reasons += f"; delivered later: {producer.redelivered:,}" if producer.redelivered else ""
             print_paragraph(f"{producer.producer} lacks {ranges}{more}{reasons}", "- ")
         if producer.repeated:
             shown = producer.repeated_numbers[:_MOST_RANGES]

@@ -44,6 +44,9 @@ class Removal:
         rows: how many events; None where nobody counted them.
         until: the newest time of an event that may be among them.
         silence_days: a producer whose oldest row is so much younger may have begun among them.
+
+    Retention takes events, and leaves the counters between them: numbers of the same sequence, which may be far
+    older. So of what it took is every missing number that is before all events and before a row of that age.
     """
 
     kind: Kind
@@ -60,6 +63,11 @@ class Removal:
             return f"{what} from before {moment} left for an archive"
         return f"{what} from before {moment} were erased"
 
+    @property
+    def reach(self) -> datetime:
+        """A producer whose oldest row is not younger may have begun among them."""
+        return self.until + timedelta(days=self.silence_days)
+
     def may_hold(self, first: datetime, *, is_head: bool) -> bool:
         """
         Whether numbers that a producer lacks may be among them.
@@ -69,7 +77,7 @@ class Removal:
             is_head: the numbers are before that row's; else behind it.
         """
         if is_head:
-            return first <= self.until + timedelta(days=self.silence_days)
+            return first <= self.reach
         return self.kind != "retention" and first <= self.until
 
 

@@ -43,13 +43,18 @@ def _wrong(found: Verification) -> str:
 def _reasons(found: Verification) -> Iterator[str]:
     lost = defaultdict[str, Counter[str]](Counter)
     counted = Counter[str]()
+    redelivered = Counter[str]()
     for producer in found.producers:
         if producer.lost:
             lost[producer.destination].update(producer.lost)
             counted[producer.destination] += producer.counted
+            redelivered[producer.destination] += producer.redelivered
     for destination, reasons in sorted(lost.items()):
         by = f", by {destination}" if destination else ""
         said = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+        later = redelivered[destination]
+        were = "was" if later == 1 else "were"
+        said += f"; {_many(later, 'event')} that had been refused {were} delivered later" if later else ""
         yield (
             f"Counted as lost after they were numbered{by}: {said}. That explains "
             f"{_many(counted[destination], 'missing number')}."

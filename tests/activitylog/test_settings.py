@@ -468,6 +468,23 @@ class TestRules:
         assert load(tmp_path, ACTIVITYLOG_RULES_FILE="r.toml").rules_file == tmp_path / "below" / "r.toml"
         assert load(tmp_path, {"rules_file": Path("/etc/r.toml")}).rules_file == Path("/etc/r.toml")
 
+    @pytest.mark.parametrize("key", ["rules_file", "spool_directory"])
+    def test_every_path_of_a_file_is_found_from_that_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+    ) -> None:
+        """Whoever is in a folder below it finds the same; variables and arguments mean the working directory."""
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+        (tmp_path / "pyproject.toml").write_text(f'[tool.activitylog]\n{key} = "state/x"\n')
+        assert getattr(load(tmp_path / "below"), key) == tmp_path / "state" / "x"
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        (tmp_path / "activitylog.toml").write_text(f'{key} = " ~/x "\n')
+        assert getattr(load(tmp_path / "below"), key) == tmp_path / "home" / "x"
+        (tmp_path / "other.toml").write_text(f'{key} = "x"\n')
+        assert getattr(load(tmp_path, ACTIVITYLOG_CONFIG="../other.toml"), key).resolve() == tmp_path / "x"
+        of_variable = load(tmp_path, None, **{f"ACTIVITYLOG_{key.upper()}": "x"})
+        assert getattr(of_variable, key) == getattr(load(tmp_path, {key: "x"}), key) == tmp_path / "below" / "x"
+
     def test_rules_in_code_replace_a_rules_file_of_the_settings(self, tmp_path: Path) -> None:
         """None at all, too: that is how an import is kept from being sampled."""
         (tmp_path / "activitylog.toml").write_text('rules_file = "rules.toml"\n')

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_commands import Ended, run
+from tests.end_to_end.test_commands import Ended, environment, run
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +34,35 @@ def damaged(store: Path, tmp_path: Path) -> Path:
     sql(copy, "DELETE FROM activity_events WHERE Seq IN (1, 50, 51, 52, 90)")
     sql(copy, "INSERT INTO activity_events SELECT * FROM activity_events WHERE Seq IN (7, 8)")
     return copy
+
+
+_REFUSE = """
+import dataclasses, sys
+from activitylog import assembly, configure, emit, flush, shutdown
+from activitylog.destinations import exporter_builder
+from otel_delivery import Answer
+
+
+class Gate:
+    def __init__(self, real):
+        self.real = real
+        self.shutdown, self.force_flush, self.export = real.shutdown, real.force_flush, real.export
+
+    def deliver(self, records, *, token, first_attempt_ns):
+        kept = [record for record in records if record.log_record.event_name != "a.refused"]
+        refused = {at: "permanent" for at, record in enumerate(records) if record not in kept}
+        answer = self.real.deliver(kept, token=token, first_attempt_ns=first_attempt_ns)
+        return dataclasses.replace(answer, rejected=refused)
+
+
+assembly.exporter_builder = lambda url, settings: lambda: Gate(exporter_builder(url, settings)())
+configure(sys.argv[1], schedule_delay_millis=10)
+for number in range(20):
+    emit("a.refused" if number % 2 else "a.kept", actor=f"user:{number}")
+for _ in range(2):
+    assert flush(60).complete
+shutdown(30)
+"""
 
 
 def verify(store: Path, *options: str) -> Ended:
@@ -99,6 +131,34 @@ class TestVerify:
         )  # fmt: skip
         assert f"; counted as lost by {here}: queue_full 5" in " ".join(verify(damaged).out.split())
         assert document["words"][0].startswith("Not complete: 2 rows of 1 producer too many")
+
+    def test_letters_that_were_delivered_later(self, tmp_path: Path) -> None:
+        """They count as lost until then, and explain nothing that somebody takes away afterwards."""
+        store, spools = tmp_path / "data", {"ACTIVITYLOG_SPOOL_DIRECTORY": str(tmp_path / "spools")}
+        until = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+        subprocess.run(
+            [sys.executable, "-c", _REFUSE, f"chdb://{store}"], env=environment(**spools), timeout=120, check=True
+        )
+        (before,) = verify(store, "--until", until, "--json").rows
+        assert (before["complete"], before["producers"][0]["counted"]) == (True, 10)
+        drained = run("spool", "drain", "--dead-letters", "--url", f"chdb://{store}", cwd=tmp_path, **spools)
+        assert drained.code == 0, drained.err
+        (after,) = verify(store, "--until", until, "--json").rows
+        (producer,) = after["producers"]
+        assert (after["complete"], producer["missing"], producer["redelivered"]) == (True, 0, 10)
+        sql(store, "DELETE FROM activity_events WHERE EventName = 'a.kept' AND Seq <= 5")
+        damaged = verify(store, "--until", until)
+        assert damaged.code == 1
+        words = " ".join(damaged.out.split())
+        assert words.startswith("Not complete: 3 numbers of 1 producer are missing without a reason")
+        assert " permanent 10; delivered later: 10 " in words
+
+    def test_an_empty_range(self, store: Path) -> None:
+        """Says what was given and what is accepted: exit code 2."""
+        ended = verify(store, "--since", "2026-06-01", "--until", "2026-05-01")
+        assert (ended.code, ended.out) == (2, "")
+        assert "between since (2026-06-01 00:00:00+00:00) and until (2026-05-01 00:00:00+00:00)" in ended.err
+        assert "a since that is before until" in ended.err
 
     @pytest.mark.parametrize("options", [("--since", "never"), ("--nothing",), ("--until", "2026-13-01")])
     def test_wrong_usage(self, store: Path, options: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from activitylog.cli.app import application
 from activitylog.cli.errors import run
 from activitylog.url import parse
 from tests.otel_otlp.fault_server import FaultServer, answer
-from tests.otel_spool.spools import Backend, Process, left_by_a_process
+from tests.otel_spool.spools import Backend, Process, deny, left_by_a_process
 from tests.otel_spool.test_status import contents
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -48,9 +48,62 @@ def refused(directory: Path, reason: str = "permanent") -> None:
 
 
 class TestStatus:
-    def test_without_spools_nothing_waits(self, typed: Typed) -> None:
-        """Exit code 0, and a word."""
-        assert typed("status") == (0, "There are no spools: nothing waits on this machine.\n", "")
+    def test_without_spools_nothing_waits(self, typed: Typed, tmp_path: Path) -> None:
+        """Exit code 0, and where it has looked: of other folders it knows nothing."""
+        assert typed("status") == (0, f"There are no spools in {tmp_path}/spools: nothing waits there.\n", "")
+
+    def test_from_a_folder_below_the_settings_it_is_the_same(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A relative path in a settings file is one from that file."""
+        monkeypatch.delenv("ACTIVITYLOG_SPOOL_DIRECTORY")
+        (tmp_path / "activitylog.toml").write_text('spool_directory = "state"\n')
+        left_by_a_process(tmp_path / "state" / "db-1", "a")
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+        code, out, _ = typed("status")
+        assert (code, "1 event, 1 of them left by dead processes" in out) == (1, True)
+
+    def test_the_folder_of_a_process_is_no_spool(self, typed: Typed, tmp_path: Path) -> None:
+        """It says what to name, and not that nothing waits."""
+        spool = tmp_path / "spools" / "db-1"
+        left_by_a_process(spool, "a")
+        (folder,) = spool.iterdir()
+        code, out, err = typed("status", folder)
+        assert (code, out) == (1, "")
+        assert err == f"error: {folder} is the folder of one process in a spool. Name the spool: {spool}\n"
+
+    def test_a_spool_of_another_user_hides_no_other(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is named as what cannot be read, and somebody should look: exit code 1."""
+        left_by_a_process(tmp_path / "spools" / "db-2", "a")
+        (tmp_path / "spools" / "db-1").mkdir()
+        deny(monkeypatch, tmp_path / "spools" / "db-1")
+        code, out, err = typed("status")
+        assert (code, err) == (1, "")
+        assert f"unreadable    {tmp_path}/spools/db-1: Permission denied\n" in out
+        assert "1 event, 1 of them left by dead processes" in out
+        code, out, _ = typed("status", "--json")
+        theirs, ours = map(json.loads, out.splitlines())
+        assert (code, theirs["directory"], theirs["needs_attention"]) == (1, f"{tmp_path}/spools/db-1", True)
+        assert theirs["error"] == f"{tmp_path}/spools/db-1: Permission denied"
+        assert ours["events"] == 1
+
+    def test_a_folder_that_cannot_be_read_is_not_nothing(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody knows how many events wait in it."""
+        spool = tmp_path / "spools" / "db-1"
+        left_by_a_process(spool, "a")
+        (folder,) = spool.iterdir()
+        with monkeypatch.context() as patched:
+            deny(patched, folder)
+            code, out, _ = typed("status")
+            assert (code, "unsent        unknown: 1 folder cannot be read\n" in out) == (1, True)
+        left_by_a_process(spool, "b", "c")
+        deny(monkeypatch, folder)
+        assert "since 0 s; 1 folder cannot be read\n" in typed("status")[1]
 
     def test_orphans_need_attention(self, typed: Typed, tmp_path: Path) -> None:
         """Exit code 1, how many there are, and what to type."""
@@ -151,6 +204,18 @@ class TestInspect:
         assert found["refused"].endswith("Z")
         assert found["body"] == "poison"
 
+    def test_what_cannot_be_read_is_told(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another user's spool: the others come all the same, and the exit code is 1."""
+        left_by_a_process(tmp_path / "spools" / "db-2", "a")
+        (tmp_path / "spools" / "db-1").mkdir()
+        deny(monkeypatch, tmp_path / "spools" / "db-1")
+        code, out, _ = typed("inspect")
+        theirs, ours = map(json.loads, out.splitlines())
+        assert (code, ours["body"]) == (1, "a")
+        assert theirs == {"what": "unreadable", "file": f"{tmp_path}/spools/db-1", "reason": "Permission denied"}
+
     def test_a_limit_ends_it(self, typed: Typed, tmp_path: Path) -> None:
         """The first ones."""
         left_by_a_process(tmp_path / "spools" / "db-1", "a", "b", "c")
@@ -196,6 +261,86 @@ class TestDrain:
         found = json.loads(typed("drain", "--url", url, "--timeout", "0.5", "--json")[1])
         assert (found["url"], found["delivered"], found["left"]) == (url, 0, 2)
 
+    def test_what_is_put_into_quarantine_is_told(self, typed: Typed, tmp_path: Path) -> None:
+        """Exit code 3, why, and how to look at it."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        url = "clickhouse://127.0.0.1:1/db"
+        spool = spool_folder(parse(url), load_settings())
+        left_by_a_process(spool, "a")
+        (folder,) = spool.iterdir()
+        for path in folder.iterdir():
+            path.write_bytes(bytes(len(path.read_bytes())))
+        code, out, err = typed("drain", "--url", url)
+        assert (code, out) == (3, f"{url}: 0 delivered, 0 left, 1 piece in quarantine\n")
+        why, do = err.splitlines()
+        assert why == f"hint: {folder.name} cannot be read (no file has a readable header); it is put aside"
+        assert do == f"hint: activitylog spool inspect {spool}/quarantine"
+
+    def test_what_it_may_not_read_is_not_done(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A folder of another user in the spool: exit code 3."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        url = "clickhouse://127.0.0.1:1/db"
+        spool = spool_folder(parse(url), load_settings())
+        left_by_a_process(spool, "a")
+        (folder,) = spool.iterdir()
+        deny(monkeypatch, folder)
+        assert typed("drain", "--url", url)[:2] == (3, f"{url}: 0 delivered, 0 left, 1 folder cannot be read\n")
+
+    def test_a_destination_that_fails_holds_up_no_other(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each failure is one line, the others are drained, and the exit code is 1."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        urls = [f"clickhouse://127.0.0.1:{port}/db" for port in (1, 2, 3)]
+        monkeypatch.setenv("ACTIVITYLOG_URL", ",".join(urls))
+        spools = [spool_folder(parse(url), load_settings()) for url in urls]
+        for spool in spools[:2]:
+            spool.mkdir(parents=True)
+            deny(monkeypatch, spool)
+        code, out, err = typed("drain")
+        assert (code, out) == (1, f"{urls[2]}: 0 delivered, 0 left\n")
+        assert err.splitlines() == [f"error: {spool}: Permission denied" for spool in spools[:2]]
+
+    def test_what_waits_for_the_console_is_printed(
+        self, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With ``durability`` set it has a spool; it is drained by itself, and with all others."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        spool = spool_folder(parse("console:"), load_settings())
+        left_by_a_process(spool, "a")
+        command = [sys.executable, "-m", "activitylog", "spool", "drain", "--url", "console:"]
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+        record, summary = printed.splitlines()
+        assert (json.loads(record)["body"], summary) == ("a", "console:: 1 delivered, 0 left")
+        monkeypatch.setenv("ACTIVITYLOG_URL", "console:")
+        left_by_a_process(spool, "b")
+        code, out, _ = typed("status")
+        assert (code, out.splitlines()[0], "  do: activitylog spool drain\n" in out) == (1, "console:", True)
+        assert typed("drain")[:2] == (0, "console:: 1 delivered, 0 left\n")  # the record: where pytest begins
+
+    @pytest.mark.parametrize("url", ["memory:", "chdb://memory"])
+    def test_what_waits_for_a_process_is_left_to_one(self, typed: Typed, url: str) -> None:
+        """Delivered by a command it would be gone at its end: it stays, and the command says why."""
+        from activitylog.settings import load_settings
+        from activitylog.spooling import spool_folder
+
+        left_by_a_process(spool_folder(parse(url), load_settings()), "a", "b")
+        code, out, err = typed("drain", "--url", url)
+        assert (code, out) == (3, f"{url}: 0 delivered, 2 left\n")
+        assert err.startswith(f"hint: {url} forgets events with their process")
+        found = json.loads(typed("drain", "--url", url, "--json")[1])
+        assert (found["delivered"], found["left"]) == (0, 2)
+
     def test_what_is_refused_is_not_done(self, typed: Typed, tmp_path: Path) -> None:
         """Letters that are refused once more, and events that are refused now: exit code 3."""
         from activitylog.settings import load_settings
@@ -220,6 +365,45 @@ activitylog.configure(sys.argv[1], service_name="shop", schedule_delay_millis=60
 for number in range(int(sys.argv[2])):
     activitylog.emit("order.paid", object={"type": "order", "id": str(number)})
 os.kill(os.getpid(), signal.SIGKILL)
+"""
+_REFUSE_AND_BREAK_OFF = """
+import sys
+from activitylog import assembly, configure, emit, flush, shutdown
+from activitylog.destinations import exporter_builder
+from activitylog.settings import load_settings
+from activitylog.spooling import spool_folder
+from activitylog.url import parse
+from otel_delivery import Answer
+from otel_spool import Drain
+from tests.exporters_for_tests import DeliversOnly
+
+url = parse(sys.argv[1])
+settings = load_settings()
+real = exporter_builder(url, settings)()
+
+
+class Gate(DeliversOnly):
+    answers = [Answer("refused", "permanent")] * 100
+
+    def deliver(self, records, *, token, first_attempt_ns):
+        answer = self.answers.pop(0)
+        if answer is None:
+            answer = real.deliver(records, token=token, first_attempt_ns=first_attempt_ns)
+            assert answer.status == "delivered", answer
+        return answer
+
+
+gate = Gate()
+assembly.exporter_builder = lambda url, settings: lambda: gate
+configure(sys.argv[1], counters=False)
+for number in range(40):
+    emit("order.paid", object={"type": "order", "id": str(number)})
+assert flush(60).complete
+shutdown(5)
+gate.answers = [None] + [Answer("retry", "away")] * 100
+found = Drain(gate, spool_folder(url, settings), max_records=10).run(1.0, letters=True)
+assert (found.delivered, found.left_letters) == (10, 30), found
+real.shutdown()
 """
 _HOLD = """
 import sys, activitylog
@@ -265,6 +449,23 @@ class TestWithTheEmbeddedEngine:
         )  # fmt: skip
         assert json.loads(counted.stdout) == {"rows": 42, "ids": 42}
         assert self.command(environment, "spool", "status").returncode == 0
+
+    def test_letters_of_a_drain_that_broke_off_are_there_once(
+        self, tmp_path: Path, environment: dict[str, str]
+    ) -> None:
+        """A quarter was stored in smaller batches than the next drain makes: no other letter is lost."""
+        url = f"chdb://{tmp_path}/store"
+        subprocess.run(
+            [sys.executable, "-c", _REFUSE_AND_BREAK_OFF, url], env=environment, timeout=120, check=True
+        )
+        drained = self.command(environment, "spool", "drain", "--dead-letters", "--url", url, "--json")
+        assert drained.returncode == 0, drained.stderr
+        assert json.loads(drained.stdout)["delivered"] == 40
+        counted = self.command(
+            environment, "sql", "--url", url, "--json",
+            "SELECT count() AS rows, uniqExact(EventId) AS ids FROM activity_events",
+        )  # fmt: skip
+        assert json.loads(counted.stdout) == {"rows": 40, "ids": 40}
 
     def test_a_store_that_another_process_has_open_is_left_to_it(
         self, tmp_path: Path, environment: dict[str, str]

@@ -87,7 +87,8 @@ class TestCompleteness:
         answer = ask(store, "completeness")
         assert answer.columns == (
             "producer", "service", "first_seq", "last_seq", "rows", "missing", "repeated", "gaps",
-            "missing_ranges", "lost", "losses", "first", "last",
+            "missing_ranges", "lost", "losses", "first", "last", "aged", "left_below", "lowest", "oldest",
+            "missing_before", "missing_after", "losses_before", "losses_after",
         )  # fmt: skip
         assert [(line[0], *line[2:11]) for line in answer.rows] == [
             ("p1", 1, 14, 9, 7, 2, 3, [(1, 2), (5, 6), (9, 11)], {"queue_full": 3}, {"": {"queue_full": 3}}),
@@ -108,6 +109,36 @@ class TestCompleteness:
             {"clickhouse:": {"expired": 2, "permanent": 3}, "otlp:": {"queue_full": 4}},
         )
 
+    def test_what_was_delivered_later_is_less_lost(self, store: Any) -> None:
+        """The destination that lost most is the one of which most did not arrive at all."""
+        put(store, row(_TIME, Producer="p1", Seq=1))
+        for destination, reason, count in (("a:", "permanent", 4), ("a:", "redelivered", 2), ("b:", "expired", 3)):
+            lost = {"Rule": destination, "Reason": reason, "EventCount": count}
+            put(store, {"Minute": _TIME, "Producer": "p1", "Seq": 0, **lost}, table="activity_counters")
+        (line,) = ask(store, "completeness").rows
+        assert line[9:11] == ({"expired": 3}, {"a:": {"permanent": 4, "redelivered": 2}, "b:": {"expired": 3}})
+
+    def test_losses_around_a_range(self, store: Any) -> None:
+        """By the number of their report; without one by its minute, which a range may begin in."""
+        times = {2: "09:00", 5: "11:00", 6: "12:00:30", 8: "12:10", 12: "14:00"}
+        put(store, *(row(f"2026-03-01 {time}", Producer="p1", Seq=seq) for seq, time in times.items()))
+        reports = ((5, "10:30", 1), (6, "12:00", 2), (7, "12:01", 4), (9, "13:00", 8),
+                   (0, "11:59", 16), (0, "12:00", 32), (0, "12:59", 64), (0, "13:00", 128))  # fmt: skip
+        counters = (
+            {"Minute": f"2026-03-01 {time}:00", "Producer": "p1", "Seq": seq, "Reason": "expired", "EventCount": n}
+            for seq, time, n in reports
+        )
+        put(store, *counters, table="activity_counters")
+        range_ = {"since": "2026-03-01 12:00:30", "until": "2026-03-01 13:00:00"}
+        answer = ask(store, "completeness", near=301, **range_)
+        found = dict(zip(answer.columns, answer.rows[0], strict=True))
+        sums = {name: sum(found[name][""].values()) for name in ("losses", "losses_before", "losses_after")}
+        assert sums == {"losses": 4 + 8 + 32 + 64 + 128, "losses_before": 1 + 2 + 16, "losses_after": 8 + 128}
+        around = {
+            name: found[name] for name in ("first_seq", "last_seq", "lowest", "missing_before", "missing_after")
+        }
+        assert around == {"first_seq": 6, "last_seq": 8, "lowest": 2, "missing_before": 2, "missing_after": 2}
+
     @pytest.mark.parametrize("time", ["1900-01-01 00:00:00", "2020-01-01", "2262-04-11 23:47:15.999999999"])
     def test_looks_as_far_as_it_is_told(self, store: Any, time: str) -> None:
         """Numbers with a time near the range, or with any."""
@@ -125,7 +156,7 @@ class TestCompleteness:
         put(store, row("2026-03-01 10:00", Producer="p2", Seq=1))
         answer = ask(store, "completeness", since="2026-03-01 12:00", until="2026-03-01 13:00")
         assert [(line[0], *line[2:9]) for line in answer.rows] == [("p1", 4, 8, 3, 1, 0, 1, [(7, 7)])]
-        assert answer.rows[0][-2:] == (at("2026-03-01 12:00"), at("2026-03-01 12:02"))
+        assert answer.rows[0][11:13] == (at("2026-03-01 12:00"), at("2026-03-01 12:02"))
         answer = ask(store, "completeness", until="2026-03-01 13:00")
         assert [(line[0], *line[2:9]) for line in answer.rows] == [
             ("p1", 1, 8, 6, 2, 0, 2, [(3, 3), (7, 7)]),

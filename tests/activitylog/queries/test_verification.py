@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from activitylog.exceptions import QueryError
 from activitylog.queries import sentences, verify
 from activitylog.store import apply
 from activitylog.store_settings import parse_store
@@ -21,10 +22,12 @@ def numbered(client: Any, producer: str, *numbers: int, day: str = _DAY) -> None
     put(client, *(row(f"{day} 10:00:{n % 60:02}", "a.b", Producer=producer, Seq=n) for n in numbers))
 
 
-def lost(client: Any, producer: str, reason: str, count: int, seq: int, destination: str = "") -> None:
-    """A counter of losses, as a process writes it."""
+def lost(
+    client: Any, producer: str, reason: str, count: int, seq: int, destination: str = "", day: str = _DAY
+) -> None:
+    """A counter of losses, as a process writes it; without a number as another one does for it."""
     counter = {
-        "Minute": f"{_DAY} 10:00:00",
+        "Minute": f"{day} 10:00:00",
         "Producer": producer,
         "Seq": seq,
         "Rule": destination,
@@ -32,6 +35,17 @@ def lost(client: Any, producer: str, reason: str, count: int, seq: int, destinat
         "EventCount": count,
     }
     put(client, counter, table="activity_counters")
+
+
+def counted(client: Any, producer: str, *numbers: int, day: str) -> None:
+    """Exact counts, which have numbers of the same sequence."""
+    counter = {"Minute": f"{day} 10:00:00", "EventName": "a.b", "Reason": "rule", "EventCount": 3}
+    put(client, *({**counter, "Producer": producer, "Seq": n} for n in numbers), table="activity_counters")
+
+
+def days_ago(days: float) -> str:
+    """A date."""
+    return f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
 
 
 def archived(client: Any, action: str, rows: int, day: str, at_: str = "2026-06-01 00:00:00") -> None:
@@ -207,6 +221,41 @@ class TestExplained:
         put(empty_store, {**counter, "EventCount": 1}, table="activity_counters")
         assert verify(empty_store).producers[0].unexplained == 1
 
+    def test_what_was_delivered_later_is_no_loss(self, empty_store: Any) -> None:
+        """Refused events that arrived after all explain nothing that is missing now; others that were lost do."""
+        here = "clickhouse://h:8123/a"
+        numbered(empty_store, "p1", 1, 2, 3, 7)
+        lost(empty_store, "p1", "permanent", 3, 8, here)
+        lost(empty_store, "p1", "redelivered", 2, 0, here)
+        lost(empty_store, "p1", "redelivered", 1, 0, here)
+        found = verify(empty_store)
+        (one,) = found.producers
+        assert (one.missing, one.counted, one.unexplained, one.redelivered) == (3, 0, 3, 3)
+        assert dict(one.lost) == {"permanent": 3}
+        assert sentences(found)[1] == (
+            f"Counted as lost after they were numbered, by {here}: permanent 3; 3 events that had been refused "
+            "were delivered later. That explains 0 missing numbers."
+        )
+        lost(empty_store, "p1", "expired", 2, 9, here)
+        assert [(one.counted, one.unexplained) for one in verify(empty_store).producers] == [(2, 1)]
+
+    def test_the_destination_that_lost_most_is_one_that_did_not_get_it_later(self, empty_store: Any) -> None:
+        """Five refused of which five arrived are fewer than one that expired."""
+        numbered(empty_store, "p1", 1, 3)
+        lost(empty_store, "p1", "permanent", 5, 4, "otlp://c:4317")
+        lost(empty_store, "p1", "redelivered", 5, 0, "otlp://c:4317")
+        lost(empty_store, "p1", "expired", 1, 5, "otlp://d:4317")
+        (one,) = verify(empty_store).producers
+        assert (one.destination, one.counted, one.unexplained) == ("otlp://d:4317", 1, 0)
+
+    def test_what_had_no_number_is_no_gap(self, empty_store: Any) -> None:
+        """Of a dead process, what was undecided and is lost: no number is missing for it."""
+        numbered(empty_store, "p1", 1, 4)
+        lost(empty_store, "p1", "undecided", 50, 0)
+        lost(empty_store, "p1", "expired", 1, 0)
+        (one,) = verify(empty_store).producers
+        assert (one.counted, one.unexplained, dict(one.lost)) == (1, 1, {"expired": 1})
+
     def test_archived(self, empty_store: Any) -> None:
         """As many as have left; none once they are restored."""
         numbered(empty_store, "p1", 3, 4)
@@ -279,3 +328,177 @@ class TestExplained:
             put(migrated_client, row(time, "a.b", Producer=producer, Seq=7))
         found = {one.producer: one.unexplained for one in verify(migrated_client).producers}
         assert found == {"p1": 0, "p2": 6}
+
+    def test_retention_leaves_counters(self, migrated_client: Any) -> None:
+        """They are older than any event, and the numbers between them were events; behind them none may lack."""
+        apply(migrated_client, parse_store({"retention_days": 80}))
+        migrated_client.command("SYSTEM STOP TTL MERGES activity_events")
+        for number, age in ((2, 300), (4, 200), (6, 100), (9, 60)):
+            counted(migrated_client, "p1", number, day=days_ago(age))
+        numbered(migrated_client, "p1", 7, day=days_ago(79))
+        numbered(migrated_client, "p1", 10, day=days_ago(1))
+        found = verify(migrated_client)
+        assert [(one.missing, one.removed, one.unexplained) for one in found.producers] == [(4, 3, 1)]
+        numbered(migrated_client, "p1", 8, day=days_ago(70))
+        assert verify(migrated_client).complete
+
+    def test_retention_has_taken_all_events(self, migrated_client: Any) -> None:
+        """What is before an old counter may have left; what is before a new one only has not."""
+        apply(migrated_client, parse_store({"retention_days": 80}))
+        counted(migrated_client, "p1", 3, day=days_ago(200))
+        counted(migrated_client, "p1", 5, day=days_ago(71))
+        found = verify(migrated_client)
+        assert [(one.missing, one.removed, one.unexplained) for one in found.producers] == [(3, 3, 0)]
+        counted(migrated_client, "p1", 8, day=days_ago(60))
+        assert [one.unexplained for one in verify(migrated_client).producers] == [2]
+
+    def test_a_silence_between_old_counters_and_the_first_event(self, migrated_client: Any) -> None:
+        """Longer than an eighth of the days: what is missing behind the counters did not leave by retention."""
+        apply(migrated_client, parse_store({"retention_days": 80}))
+        counted(migrated_client, "p1", 3, day=days_ago(200))
+        numbered(migrated_client, "p1", 6, day=days_ago(20))
+        found = verify(migrated_client)
+        assert [(one.missing, one.removed, one.unexplained) for one in found.producers] == [(4, 2, 2)]
+
+    @pytest.mark.parametrize(("seq", "age", "unexplained"), [(2, 200, 2), (0, 200, 2), (11, 1, 0), (0, 1, 0)])
+    def test_losses_from_before_retention_are_of_what_it_took(
+        self, migrated_client: Any, seq: int, age: int, unexplained: int
+    ) -> None:
+        """New gaps are explained by what was counted as lost since; old ones may have left anyway."""
+        apply(migrated_client, parse_store({"retention_days": 80}))
+        migrated_client.command("SYSTEM STOP TTL MERGES activity_events")
+        counted(migrated_client, "p1", 4, day=days_ago(150))
+        numbered(migrated_client, "p1", 6, 7, day=days_ago(79))
+        numbered(migrated_client, "p1", 10, day=days_ago(1))
+        lost(migrated_client, "p1", "expired", 2, seq, day=days_ago(age))
+        found = verify(migrated_client)
+        assert [one.unexplained for one in found.producers] == [unexplained]
+
+    def test_what_was_delivered_since_is_of_what_was_lost_since(self, migrated_client: Any) -> None:
+        """Old losses whose gaps retention may have taken are no others that it could be of."""
+        apply(migrated_client, parse_store({"retention_days": 80}))
+        lost(migrated_client, "p1", "permanent", 1, 2, day=days_ago(200))
+        counted(migrated_client, "p1", 3, day=days_ago(150))
+        numbered(migrated_client, "p1", 4, 6, day=days_ago(1))
+        lost(migrated_client, "p1", "permanent", 1, 7, day=days_ago(1))
+        lost(migrated_client, "p1", "redelivered", 1, 0, day=days_ago(1))
+        (one,) = verify(migrated_client).producers
+        assert (one.missing, one.removed, one.counted, one.unexplained) == (2, 1, 0, 1)
+
+    def test_losses_explain_what_cannot_have_left(self, empty_store: Any) -> None:
+        """The beginning is in an archive, and what was lost behind it was counted."""
+        archived(empty_store, "archived", 10, "2026-02-28")
+        numbered(empty_store, "p1", 11, 14)
+        lost(empty_store, "p1", "expired", 2, 15)
+        (one,) = verify(empty_store).producers
+        assert (one.counted, one.removed, one.unexplained) == (2, 10, 0)
+
+
+_BEFORE, _AFTER = "2026-02-20", "2026-03-10"
+_RANGE = {"since": at(_DAY), "until": at("2026-03-02")}
+
+
+def in_range(client: Any, **other: datetime) -> tuple[int, int, int]:
+    """Of one producer: missing, counted, unexplained."""
+    range_: dict[str, Any] = {**(other or _RANGE)}
+    (one,) = verify(client, **range_).producers
+    return one.missing, one.counted, one.unexplained
+
+
+class TestLossesAroundARange:
+    """Losses are counts: those of numbers outside of a range explain nothing in it."""
+
+    def test_losses_of_earlier_numbers(self, empty_store: Any) -> None:
+        """They were reported before the range began."""
+        numbered(empty_store, "p1", 1, 4, day=_BEFORE)
+        lost(empty_store, "p1", "spool_full", 2, 5, day=_BEFORE)
+        numbered(empty_store, "p1", 6, 9)
+        assert in_range(empty_store) == (2, 0, 2)
+        assert in_range(empty_store, since=at(_DAY)) == (2, 0, 2)
+        assert in_range(empty_store, until=at("2026-03-02")) == (4, 2, 2)
+
+    @pytest.mark.parametrize("first", [1, 3])
+    def test_losses_of_earlier_numbers_that_were_told_later(self, empty_store: Any, first: int) -> None:
+        """A gap before the range needs them, at the beginning of a producer as well."""
+        numbered(empty_store, "p1", first, 5, day=_BEFORE)
+        numbered(empty_store, "p1", 6, 9)
+        lost(empty_store, "p1", "spool_full", 3, 10)
+        assert in_range(empty_store) == (2, 0, 2)
+        lost(empty_store, "p1", "spool_full", 1, 11)
+        assert in_range(empty_store) == (2, 1, 1)
+
+    def test_losses_of_much_earlier_numbers(self, migrated_client: Any) -> None:
+        """More than three days before the range, where the first event that is near is not the first one."""
+        apply(migrated_client, parse_store({"retention_days": 80}))
+        migrated_client.command("SYSTEM STOP TTL MERGES activity_events")
+        numbered(migrated_client, "p1", 1, day=days_ago(79))
+        numbered(migrated_client, "p1", 4, 7, day=days_ago(71))
+        lost(migrated_client, "p1", "expired", 2, 8, day=days_ago(70))
+        assert in_range(migrated_client, since=at(days_ago(72))) == (2, 0, 2)
+
+    def test_losses_of_the_range_that_were_told_later(self, empty_store: Any) -> None:
+        """Nothing else is missing, so they are of it."""
+        numbered(empty_store, "p1", 1, day=_BEFORE)
+        numbered(empty_store, "p1", 2, 5)
+        lost(empty_store, "p1", "expired", 2, 6, day=_AFTER)
+        assert in_range(empty_store) == (2, 2, 0)
+
+    def test_losses_of_later_numbers(self, empty_store: Any) -> None:
+        """Gaps behind the range need what was told behind it, and nothing that was told before."""
+        numbered(empty_store, "p1", 1, 4)
+        lost(empty_store, "p1", "expired", 1, 5)
+        numbered(empty_store, "p1", 6, 9, day=_AFTER)
+        lost(empty_store, "p1", "expired", 2, 10, day=_AFTER)
+        assert in_range(empty_store) == (2, 1, 1)
+        lost(empty_store, "p1", "expired", 1, 11, day=_AFTER)
+        assert in_range(empty_store) == (2, 2, 0)
+
+    def test_what_is_on_its_way_needs_no_losses(self, empty_store: Any) -> None:
+        """Where nobody says until when, numbers of the last minute are not missing yet."""
+        now = datetime.now(UTC)
+        for number, age in ((1, 300), (4, 200), (9, 1)):
+            time = (now - timedelta(seconds=age)).strftime("%Y-%m-%d %H:%M:%S")
+            put(empty_store, row(time, "a.b", Producer="p1", Seq=number))
+        lost(empty_store, "p1", "expired", 2, 10, day=f"{now + timedelta(days=1):%Y-%m-%d}")
+        assert in_range(empty_store, since=now - timedelta(days=1)) == (2, 2, 0)
+
+    @pytest.mark.parametrize(("day", "counted"), [(_BEFORE, 0), (_DAY, 2), (_AFTER, 2)])
+    def test_losses_of_a_dead_process(self, empty_store: Any, day: str, counted: int) -> None:
+        """Who found its events tells of them, without a number: it is by its time that it is of earlier ones."""
+        numbered(empty_store, "p1", 1, 2, day=_BEFORE)
+        numbered(empty_store, "p1", 3, 6)
+        lost(empty_store, "p1", "expired", 2, 0, day=day)
+        assert in_range(empty_store) == (2, counted, 2 - counted)
+
+    def test_gaps_around_it_that_left_on_purpose_need_none(self, empty_store: Any) -> None:
+        """An erasure took what is missing before the range."""
+        numbered(empty_store, "p1", 1, 4, day=_BEFORE)
+        numbered(empty_store, "p1", 5, 8)
+        lost(empty_store, "p1", "expired", 2, 9)
+        assert in_range(empty_store) == (2, 0, 2)
+        erasure = {
+            "Erasure": "01890a5d-ac96-774b-bcce-b302099a8051", "State": "finished", "At": "2026-02-25 00:00:00",
+            "BegunAt": "2026-02-25 00:00:00", "TableRows": {"activity_events": 2},
+        }  # fmt: skip
+        put(empty_store, erasure, table="activity_erasures")
+        assert in_range(empty_store) == (2, 2, 0)
+
+    @pytest.mark.parametrize(("refused", "expired"), [(_BEFORE, 2), (_DAY, 0)])
+    def test_what_was_delivered_later(self, empty_store: Any, refused: str, expired: int) -> None:
+        """Is taken off the losses that no gap is left of: earlier ones, and of the range what remains."""
+        report, other = (3, 8) if refused == _BEFORE else (8, 3)
+        numbered(empty_store, "p1", 1, 2, day=_BEFORE)
+        lost(empty_store, "p1", "permanent", 2, report, day=refused)
+        numbered(empty_store, "p1", other, day=_DAY if other == 8 else _BEFORE)
+        numbered(empty_store, "p1", 4, 7)
+        lost(empty_store, "p1", "redelivered", 2, 0, day=_AFTER)
+        lost(empty_store, "p1", "expired", expired, 9)
+        assert in_range(empty_store) == (2, expired, 2 - expired)
+
+    def test_an_empty_range(self, empty_store: Any) -> None:
+        """Is no question that could have a good answer."""
+        said = r"between since \(2026-06-01 .* and until \(2026-05-01 .* a since that is before until"
+        with pytest.raises(QueryError, match=said):
+            verify(empty_store, since=at("2026-06-01"), until=at("2026-05-01"))
+        with pytest.raises(QueryError):
+            verify(empty_store, since=datetime.now(UTC))
