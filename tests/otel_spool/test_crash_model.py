@@ -305,10 +305,10 @@ def tokens_without_a_process(patch: pytest.MonkeyPatch) -> None:
     names = iter(["0123456789abcdef"] * 10**6)
     original = Spool.freeze
 
-    def freeze(self: Spool, folder: Folder, entries: Any) -> str | None:
+    def freeze(self: Spool, folder: Folder, entries: Any, **options: Any) -> str | None:
         self.writer.producer, name = next(names), self.writer.producer
         try:
-            return original(self, folder, entries)
+            return original(self, folder, entries, **options)
         finally:
             self.writer.producer = name
 
@@ -333,8 +333,8 @@ def settled_before_the_answer(patch: pytest.MonkeyPatch) -> None:
     """The journal says that a batch has arrived before it is sent."""
     original = Spool.freeze
 
-    def freeze(self: Spool, folder: Folder, entries: Any) -> str | None:
-        token = original(self, folder, entries)
+    def freeze(self: Spool, folder: Folder, entries: Any, **options: Any) -> str | None:
+        token = original(self, folder, entries, **options)
         folder.journal._append(folder.journal._frame(frame.Kind.SETTLED, {"t": token}))
         return token
 

@@ -460,7 +460,7 @@ class TestWithTheEmbeddedEngine:
         )
         drained = self.command(environment, "spool", "drain", "--dead-letters", "--url", url, "--json")
         assert drained.returncode == 0, drained.stderr
-        assert json.loads(drained.stdout)["delivered"] == 40
+        assert json.loads(drained.stdout)["delivered"] == 30
         counted = self.command(
             environment, "sql", "--url", url, "--json",
             "SELECT count() AS rows, uniqExact(EventId) AS ids FROM activity_events",
