@@ -191,18 +191,31 @@ def verify_seals(
     if checkpoint is not None:
         ended = may_have_begun_earlier(_time_of(checkpoint))
         for producer, piece in checkpoint.pieces():
-            state, last = found.setdefault(producer, SealedProducer(producer)), piece.last
-            state.broken += [
-                f"the seals of {first} to {end} were there at the checkpoint of {checkpoint.time}"
-                for first, end in _common(state.holes, piece)
-            ]
-            if chains[producer].get(last) == piece.chain:
-                continue
-            if last < begins.get(producer, 0) - 1 or (ended and producer not in there):
-                state.unprovable = f"what the checkpoint of {checkpoint.time} has of it, up to {last}, is not here"
-            else:
-                state.broken.append(f"the checkpoint of {checkpoint.time} has another chain at {last}")
+            state = found.setdefault(producer, SealedProducer(producer))
+            has_left = piece.last < begins.get(producer, 0) - 1 or (ended and producer not in there)
+            _hold_against(state, piece, checkpoint.time, chain=chains[producer].get(piece.last), has_left=has_left)
     return sorted(found.values(), key=lambda state: state.producer)
+
+
+def _hold_against(state: SealedProducer, piece: Piece, time: str, *, chain: str | None, has_left: bool) -> None:
+    """
+    Compare what is there with a run of seals that a checkpoint has.
+
+    Args:
+        time: of the checkpoint.
+        chain: what is there at the end of the run.
+        has_left: the run may have left on purpose.
+    """
+    state.broken += [
+        f"the seals of {first} to {last} were there at the checkpoint of {time}"
+        for first, last in _common(state.holes, piece)
+    ]
+    if chain == piece.chain:
+        return
+    if has_left:
+        state.unprovable = f"what the checkpoint of {time} has of it, up to {piece.last}, is not here"
+    else:
+        state.broken.append(f"the checkpoint of {time} has another chain at {piece.last}")
 
 
 def _time_of(checkpoint: Checkpoint) -> datetime:

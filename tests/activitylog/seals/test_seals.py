@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import clickhouse_connect
 import pytest
@@ -58,6 +58,30 @@ EVENT: dict[str, Any] = {
     "span_id": "",
     "attributes": {"k": "v"},
 }
+
+
+class Commands(NamedTuple):
+    """The words of ``seals verify`` and ``seals checkpoint``, and the public key of the latter."""
+
+    verify: list[str]
+    sign: list[str]
+    public: str
+
+
+@pytest.fixture
+def commands(
+    chain: Any, chdb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    """Of the chain's store."""
+    monkeypatch.setattr(
+        "activitylog.cli.seals.open_store",
+        lambda _: clickhouse_connect.get_client(dsn=chdb_url, database=chain.database),
+    )
+    key = tmp_path / "key"
+    assert run(["seals", "new-key", "ops", "--to", str(key)]) == 0
+    public = capsys.readouterr().out.strip()
+    url = ["--url", chdb_url]
+    return Commands(["seals", "verify", *url], ["seals", "checkpoint", "--key", str(key), *url], public)
 
 
 class TestLeaf:
@@ -530,19 +554,10 @@ class TestLostSeals:
         assert (state.holes, state.is_forged) == ([(31, 32)], False)
 
     def test_command(
-        self, chain: Any, chdb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:  # fmt: skip
+        self, chain: Any, commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A lost seal is said, and stops no checkpoint."""
-        monkeypatch.setattr(
-            "activitylog.cli.seals.open_store",
-            lambda _: clickhouse_connect.get_client(dsn=chdb_url, database=chain.database),
-        )
-        key = tmp_path / "key"
-        assert run(["seals", "new-key", "ops", "--to", str(key)]) == 0
-        public = capsys.readouterr().out.strip()
-        verify = ["seals", "verify", "--url", chdb_url]
-        sign_ = ["seals", "checkpoint", "--key", str(key), "--url", chdb_url]
+        verify, sign_, public = commands
         chain.command("DELETE FROM activity_events WHERE Seq = 33")
         assert (run(verify), run(sign_)) == (1, 0)
         said = capsys.readouterr()
@@ -665,20 +680,10 @@ class TestBeginning:
             assert (state.is_intact, state.unprovable) == (False, "")
 
     def test_command(
-        self, chain: Any, chdb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:  # fmt: skip
+        self, chain: Any, commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """An archive took the first seals: verified and signed; without its record they are missing."""
-        monkeypatch.setattr(
-            "activitylog.cli.seals.open_store",
-            lambda _: clickhouse_connect.get_client(dsn=chdb_url, database=chain.database),
-        )
-        key = tmp_path / "key"
-        assert run(["seals", "new-key", "ops", "--to", str(key)]) == 0
-        verify, sign_ = (
-            ["seals", "verify", "--url", chdb_url],
-            ["seals", "checkpoint", "--key", str(key), "--url", chdb_url],
-        )
+        verify, sign_, _ = commands
         chain.command("DELETE FROM activity_events WHERE Seq <= 31")
         apply(chain, parse_store({"retention_days": 1000}))
         assert (run(verify), run(sign_)) == (1, 0)
