@@ -39,8 +39,8 @@ def store(migrated_client: Any) -> Any:
 
 def _insert(client: Any, table: str, texts: list[str]) -> None:
     column = "Attributes" if table == "activity_events" else "LogAttributes"
-    rows = [[f"n{number}", dict.fromkeys(_ALL.columns, text)] for number, text in enumerate(texts)]
-    client.insert(table, rows, column_names=["SpanId", column])
+    rows = [["a.b", f"n{number}", dict.fromkeys(_ALL.columns, text)] for number, text in enumerate(texts)]
+    client.insert(table, rows, column_names=["EventName", "SpanId", column])
 
 
 def _rows(client: Any) -> list[tuple[Any, ...]]:
