@@ -17,7 +17,6 @@ import logging
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,11 +26,11 @@ from typing import Any, Final
 
 from tests.kill import matrix
 from tests.kill.worker import Cell
+from tests.serving import ServedStore
 from tests.soak.flatness import bytes_above_ceiling, slope_a_minute
 from tests.soak.worker import Acknowledged
 
 _ROOT: Final = Path(__file__).parents[2]
-_SERVE: Final = "import sys; from activitylog.server import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
 #: What may grow in a minute, beside what outages take (:mod:`tests.soak.flatness`): a block is of some 70 bytes.
 MOST_A_MINUTE: Final = {"blocks": 30_000, "malloc": 2 * 1024 * 1024, "files": 1}
 
@@ -42,50 +41,21 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-class Store:
-    """``activitylog serve`` on one port, which can go away and come back."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self.url = f"clickhouse://127.0.0.1:{self.port}/default"
-        self.start()
-
-    def start(self) -> None:
-        """Come (back)."""
-        command = [sys.executable, "-c", _SERVE, str(self._folder), str(self.port)]
-        self._process = subprocess.Popen(command, cwd=_ROOT)
-
-    def client(self) -> Any:
-        """One that waits for it."""
-        import clickhouse_connect
-
-        for _ in range(600):
-            try:
-                return clickhouse_connect.get_client(dsn=self.url, send_receive_timeout=600)
-            except Exception:  # noqa: BLE001 - not yet
-                time.sleep(0.2)
-        raise TimeoutError(self.url)
+class Store(ServedStore):
+    """One that has outages."""
 
     def go_away(self, rng: random.Random) -> str:
         """Be gone, or hang, for some seconds."""
         seconds = rng.uniform(2, 12)
         if rng.random() < 0.5:
-            self._process.send_signal(signal.SIGSTOP)
+            self.process.send_signal(signal.SIGSTOP)
             time.sleep(seconds)
-            self._process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGCONT)
             return f"hung for {seconds:.0f} s"
-        self.end()
+        self.kill()
         time.sleep(seconds)
         self.start()
         return f"was killed, and away for {seconds:.0f} s"
-
-    def end(self) -> None:
-        """Be gone."""
-        self._process.kill()
-        self._process.wait(60)
 
 
 class Workers:
@@ -194,7 +164,7 @@ def soak(folder: Path, seconds: float, rate: int, leak: int, rng: random.Random)
         return compare(store.client(), folder) + judge(folder)
     finally:
         workers.kill()
-        store.end()
+        store.kill()
 
 
 def main() -> int:
