@@ -128,7 +128,7 @@ def records_of(events: Iterable[Mapping[str, Any]]) -> Iterator[ReadableLogRecor
         yield ReadableLogRecord(log_record=passed[0][0], resource=resource, instrumentation_scope=scope)
 
 
-def _events(path: str) -> Iterator[Mapping[str, Any]]:
+def events_of(path: str) -> Iterator[Mapping[str, Any]]:
     """What ``activitylog ingest`` would emit of a file."""
     from activitylog.ingest import Lines, Rejected, open_source, read_access_log, read_ndjson, recognise
 
@@ -149,7 +149,7 @@ def main(paths: Sequence[str]) -> int:
         apply(client)
         for path in paths:
             compared = 0
-            records = records_of(_events(path))
+            records = records_of(events_of(path))
             while chunk := list(islice(records, _ROWS_AT_ONCE)):
                 check(client, chunk, order="Seq")
                 compared += len(chunk)
