@@ -1,0 +1,1 @@
+"""Real Collectors, from OTLP to rows."""
