@@ -12,6 +12,7 @@ they come again as any call that was cancelled.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from otel_otlp.first_use import import_modules
 from otel_otlp.grpc_statuses import ANSWER_LIMIT, judge
 from otel_otlp.reentrancy import REENTRANCY
 from otel_otlp.secrets import Secrets
-from otel_otlp.tls_files import TLSFiles
+from otel_otlp.tls_files import TLSFiles, hint_of, load, unusable
 
 _MODULES: Final = ("grpc", "google.protobuf.message", "google.rpc.error_details_pb2", "google.rpc.status_pb2")
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -40,6 +41,17 @@ _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),  # a new channel has a new connection
 )
 _FORK_WAIT_SECONDS: Final = 1.0
+
+#: gRPC's own words.
+_NOT_CONNECTED: Final = "failed to connect to all addresses"
+_CLOSED_BY_SERVER: Final = ("Socket closed", "Connection reset by peer")
+_FILES_REFUSED: Final = "Failed to create security handshaker"
+_HANDSHAKE: Final = re.compile("handshake|verification check", re.IGNORECASE)
+
+_PERHAPS_TLS: Final = "it expects TLS: then set the endpoint to https://."
+_PERHAPS_CLIENT: Final = (
+    "it wants a client certificate, or another one: see OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE."
+)
 
 #: After these the connection is in doubt.
 _DOUBTFUL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"})
@@ -109,10 +121,27 @@ class GRPCTransport:
                 code, message, trailers = _told(error)
                 if code in _DOUBTFUL:
                     self._retire(channel)
-                return judge(code, message, trailers)
+                return self._not_connected(code, message) or judge(code, message, trailers)
         return acknowledged(body, records) or Answer(
             "retry", "not_otlp", "The answer is no OTLP server's. Check host and port of the endpoint."
         )
+
+    def _not_connected(self, code: str, message: str) -> Answer | None:
+        """What keeps a connection from being made, where it is something about TLS."""
+        if code != "UNAVAILABLE" or not message.startswith(_NOT_CONNECTED):
+            return None
+        if message.endswith(_CLOSED_BY_SERVER):
+            perhaps = _PERHAPS_CLIENT if self._endpoint.secure else _PERHAPS_TLS
+            detail = f"UNAVAILABLE: the server closes each connection. Perhaps {perhaps} (gRPC says: {message})"
+            return Answer("retry", "grpc_unavailable", detail)
+        if not self._endpoint.secure:
+            return None
+        if _FILES_REFUSED in message:
+            load(self._tls)  # says which one, and why
+        hint = hint_of(message, self._tls)
+        if not hint and not _HANDSHAKE.search(message):
+            return None
+        return Answer("retry", "tls", " ".join(filter(None, ("TLS failed:", hint, f"(gRPC says: {message})"))))
 
     @contextmanager
     def _leased(self) -> Iterator[_Channel]:
@@ -168,7 +197,7 @@ def _open(endpoint: Endpoint, tls: TLSFiles, compress: bool) -> Any:
     try:
         pem = [Path(path).read_bytes() if path else None for path in _paths(tls)]
     except OSError as error:
-        raise NoAnswerError("tls", f"A certificate file cannot be used: {error}") from error
+        raise unusable("A certificate file", error) from error
     credentials = grpc.ssl_channel_credentials(*pem)
     return grpc.secure_channel(endpoint.target, credentials, options=_OPTIONS, compression=compression)
 

@@ -5,7 +5,8 @@ Delivered is only what an OTLP server acknowledged: a 2xx status, ``Content-Type
 whole ``ExportLogsServiceResponse``. A login page comes with 200 as well. The one exception is 204, with which
 Grafana Loki answers against the specification: it cannot have a body, and no page or redirect comes with it.
 
-Refused is only what an OTLP server says of the batch, in protobuf, JSON or text. A page with 400 is a proxy's.
+Refused is only what an OTLP server says of the batch, in protobuf, JSON or text, of a known length. A page with
+400 is a proxy's; without a length it comes from below HTTP's handlers, or is what is left of an answer.
 """
 
 from __future__ import annotations
@@ -24,17 +25,27 @@ from otel_otlp.retry_after import retry_after_seconds
 
 _PROTOBUF: Final = frozenset({"application/x-protobuf", "application/protobuf"})
 _TOO_LARGE: Final = 413
+_UNSUPPORTED: Final = 415
 _NO_CONTENT: Final = 204
 _SHOWN_BYTES: Final = 4096
 
 #: What servers that expect TLS answer to plain HTTP, with status 400 (Go; nginx). The batch is not at fault.
 _TLS_EXPECTED: Final = re.compile(rb"HTTP request (to an HTTPS server|was sent to HTTPS port)")
 
+#: The Collector (Go) says both with 400, too. The first is of this batch, the second of any.
+_BODY_TOO_LARGE: Final = "request body too large"
+_COMPRESSION: Final = "unsupported Content-Encoding"
+
 #: nginx refuses certificates and headers with 400 and a page, HAProxy and others what they cannot read. With 413 a
 #: page does speak of the batch: the limit is one for the body.
 _PROXY_REFUSES: Final = (
     "an HTML page. Something before the server refuses the request, whatever the batch. Check client certificate, "
     "OTEL_EXPORTER_OTLP_HEADERS, and host, port and path of the endpoint."
+)
+
+_NOT_A_HANDLER: Final = (
+    "but no OTLP server's answer: it has no length. Check whether the server expects TLS (https://), and host and "
+    "port of the endpoint."
 )
 
 
@@ -73,12 +84,21 @@ def judge(answer: HTTPAnswer, records: int, *, accept_empty: bool = False) -> An
         return Answer("retry", "tls", f"HTTP 400: the server expects TLS. Set the endpoint to https://. {told}")
     if not verdict.retryable and answer.status != _TOO_LARGE and _is_page(answer):
         return Answer("retry", "not_otlp", f"HTTP {answer.status}, but no OTLP server's answer: {_PROXY_REFUSES}")
+    if not verdict.retryable and answer.status != _TOO_LARGE and _unframed(answer):
+        return Answer(
+            "retry", "not_otlp", " ".join(filter(None, (f"HTTP {answer.status}, {_NOT_A_HANDLER}", told)))
+        )
+    if answer.status == 400 and _BODY_TOO_LARGE in told:
+        verdict, reason = verdict_of(_TOO_LARGE), "too_large"
+    elif answer.status == 400 and _COMPRESSION in told:
+        verdict, reason = verdict_of(_UNSUPPORTED), "http_400"
+    else:
+        reason = "too_large" if answer.status == _TOO_LARGE else f"http_{answer.status}"
     detail = " ".join(filter(None, (f"HTTP {answer.status}: {verdict.why}.", verdict.hint, _place(answer), told)))
     if not verdict.retryable:
-        reason = "too_large" if answer.status == _TOO_LARGE else f"http_{answer.status}"
         return Answer("refused", reason, detail)
     asked = retry_after_seconds(answer.headers.get("retry-after"), answer.headers.get("date"))
-    return Answer("retry", f"http_{answer.status}", detail, retry_after_seconds=asked)
+    return Answer("retry", reason, detail, retry_after_seconds=asked)
 
 
 def _success(answer: HTTPAnswer, records: int, accept_empty: bool) -> Answer:

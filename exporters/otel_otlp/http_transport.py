@@ -29,7 +29,7 @@ from otel_otlp.http_answers import HTTPAnswer, judge
 from otel_otlp.proxy import Proxy, environment_proxy
 from otel_otlp.reentrancy import REENTRANCY
 from otel_otlp.secrets import Secrets
-from otel_otlp.tls_files import TLSFiles
+from otel_otlp.tls_files import TLSFiles, hint_of, load
 
 if TYPE_CHECKING:
     import socket
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _MODULES: Final = ("urllib3", "google.protobuf.message", "google.rpc.status_pb2", "encodings.idna")
 _USER_AGENT: Final = "otel-otlp-python"
+#: Of an answer that is no success, what is read in any case.
+_TOLD_BYTES: Final = 1024
 
 
 class HTTPTransport:
@@ -70,7 +72,7 @@ class HTTPTransport:
             with deadline(timeout_seconds):
                 answer = judge(self._post(body), records, accept_empty=self._accept_empty)
         except Exception as error:  # noqa: BLE001 - all that a network can do ends in an answer
-            answer = _no_answer(error)
+            answer = _no_answer(error, self._tls)
         if answer.reason == "tls":
             self.close()  # the files are read anew, should somebody have put them right
         shown = f"{self._endpoint.shown}: {answer.detail}" if answer.detail else ""
@@ -138,7 +140,10 @@ def _read(response: BaseHTTPResponse) -> tuple[bytes, str]:
     content, fault = b"", ""
     try:
         while len(content) <= MAX_ANSWER_BYTES:
-            chunk = response.read(MAX_ANSWER_BYTES + 1 - len(content), decode_content=False)
+            # Byte by byte as long as it may say what is wrong: a read that ends in a reset loses what it has.
+            telling = response.status >= 300 and len(content) < _TOLD_BYTES
+            size = 1 if telling else MAX_ANSWER_BYTES + 1 - len(content)
+            chunk = response.read(size, decode_content=False)
             if not chunk:
                 response.release_conn()
                 return content, fault
@@ -181,37 +186,18 @@ def _pool_manager(endpoint: Endpoint, tls: TLSFiles, proxy: Proxy | None) -> Poo
 
 
 def _ssl_context(tls: TLSFiles) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.certificate or _fallback_authorities())
-        if tls.client_certificate:
-            context.load_cert_chain(tls.client_certificate, tls.client_key or None, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise NoAnswerError("tls", f"A certificate file cannot be used: {error}") from error
+    context = load(tls)
     context.sslsocket_class = DeadlineSSLSocket
     return context
 
 
-def _fallback_authorities() -> str | None:
-    """certifi's, on a system that has none of its own."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        return None
-    import certifi
-
-    return certifi.where()
-
-
-def _no_password() -> str:
-    """Instead of OpenSSL's question on the terminal, which nobody answers."""
-    raise ValueError("the key is encrypted")
-
-
-def _no_answer(error: Exception) -> Answer:
+def _no_answer(error: Exception, tls: TLSFiles) -> Answer:
     inner = _innermost(error)
     if isinstance(inner, NoAnswerError):
         return Answer("retry", inner.reason, str(inner))
     if isinstance(inner, ssl.SSLError):
-        return Answer("retry", "tls", f"TLS failed: {inner}")
+        hint = hint_of(str(inner), tls)
+        return Answer("retry", "tls", f"TLS failed: {hint} ({inner})" if hint else f"TLS failed: {inner}")
     if isinstance(inner, TimeoutError):
         return Answer("retry", "timeout", "No answer in time; what became of the batch is not known.")
     if isinstance(inner, (OSError, http.client.HTTPException)):

@@ -80,9 +80,10 @@ class TestJudge:
 
     @given(st.sampled_from([200, 201, 302, 400, 503]), _headers, _bodies)
     def test_a_body_that_is_not_whole(self, status, headers, body):
-        """It acknowledges nothing, whatever came of it; a refusal stays one, but for a proxy's page."""
+        """It acknowledges nothing, whatever came of it; a refusal of known length stays one, but for a page."""
         found = judge(HTTPAnswer(status, headers, body, "not whole"), 3)
-        refuses = status == 400 and headers.get("content-type") != "text/html"
+        framed = bool({"content-length", "transfer-encoding"} & headers.keys())
+        refuses = status == 400 and framed and headers.get("content-type") != "text/html"
         assert found.status == ("refused" if refuses else "retry")
 
     @pytest.mark.parametrize(
@@ -91,6 +92,17 @@ class TestJudge:
             (
                 HTTPAnswer(400, FRAMED, Status(code=3, message="no body").SerializeToString()),
                 "HTTP 400: the server cannot read the batch. The server says: no body",
+            ),
+            (
+                HTTPAnswer(
+                    400, FRAMED, Status(code=3, message="http: request body too large").SerializeToString()
+                ),
+                "HTTP 400: the batch is too large for the server. The server says: http: request body too large",
+            ),
+            (
+                HTTPAnswer(400, {"connection": "close"}, b"", "not whole (reset)"),
+                "HTTP 400, but no OTLP server's answer: it has no length. Check whether the server expects TLS "
+                "(https://), and host and port of the endpoint.",
             ),
             (
                 HTTPAnswer(400, {"content-type": "text/html"}, b"<h1>"),

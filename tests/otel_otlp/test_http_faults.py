@@ -29,6 +29,7 @@ from tests.otel_otlp.records import batch, deliver, deliver_and_repeat
 BOMB = gzip.compress(b"\0" * 50_000_000)
 LOGIN = answer(200, b"<html>Please log in</html>", kind="text/html; charset=utf-8")
 #: What nginx answers to an expired client certificate.
+NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 NGINX = b"<html><head><title>400 The SSL certificate error</title></head></html>"
 #: The beginning of a good answer.
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
@@ -67,6 +68,10 @@ FAULTS = [
     ("TLS expected by nginx",
      answer(400, b"<html>The plain HTTP request was sent to HTTPS port", kind="text/html"), "retry", "tls"),
     ("TLS expected", answer(400, b"Client sent an HTTP request to an HTTPS server."), "retry", "tls"),
+    ("TLS expected, as Go says it", Step(NO_TLS, before="unread", after="reset"), "retry", "tls"),
+    ("400 without a length", Step(b"HTTP/1.1 400 Bad\r\n\r\nno", after="close"), "retry", "not_otlp"),
+    ("400, too large", answer(400, b"http: request body too large"), "refused", "too_large"),
+    ("400, compression", answer(400, b"unsupported Content-Encoding: gzip"), "retry", "http_400"),
     ("413", answer(413, b"<html>", kind="text/html"), "refused", "too_large"),
     *[(f"{status}", answer(status, b"no"), "retry", f"http_{status}")
       for status in (401, 403, 404, 405, 408, 415, 418, 429, 500, 501, 502, 503, 504, 599)],

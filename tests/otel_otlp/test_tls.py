@@ -8,6 +8,7 @@ import time
 import grpc
 import pytest
 
+from otel_otlp.tls_files import TLSFiles, hint_of
 from tests.otel_otlp.certificates import Certificate, make_certificate, server_context
 from tests.otel_otlp.fault_server import HANG, NEVER_READS, OK, RESET_AFTER, RESET_AT_ONCE, Step
 from tests.otel_otlp.fault_server import answer as answer_of
@@ -129,10 +130,80 @@ class TestGRPC:
         there = serve_grpc(credentials=credentials)
         url = there.url.replace("http:", "https:")
         wrong = grpc_exporter(url, certificate_file=str(client.file), timeout_seconds=3)
-        assert deliver(wrong, batch()).status == "retry"
+        answer = deliver(wrong, batch())
+        assert (answer.status, answer.reason) == ("retry", "tls")
+        assert str(client.file) in answer.detail
         file = tmp_path / "ca.pem"
         exporter = grpc_exporter(url, certificate_file=str(file))
         assert deliver(exporter, batch()).reason == "tls"
         shutil.copy(server.file, file)
         assert deliver(exporter, batch()).status == "delivered"
         assert there.stored == 3
+
+    def test_files_that_cannot_be_used(self, serve_grpc, grpc_exporter, server, client, tmp_path):
+        """gRPC does not say which one; the answer does, and why."""
+        there = serve_grpc(
+            credentials=grpc.ssl_server_credentials([(server.key.read_bytes(), server.file.read_bytes())])
+        )
+        rubbish = tmp_path / "rubbish.pem"
+        rubbish.write_text("rubbish")
+        for files, named in (
+            ({"certificate_file": rubbish}, rubbish),
+            ({"certificate_file": server.file, "client_certificate_file": rubbish}, rubbish),
+            ({"client_certificate_file": client.file, "client_key_file": server.key}, server.key),
+        ):
+            exporter = grpc_exporter(
+                there.url.replace("http:", "https:"), **{name: str(file) for name, file in files.items()}
+            )
+            answer = deliver(exporter, batch())
+            assert (answer.status, answer.reason) == ("retry", "tls")
+            assert f"{named} cannot be used" in answer.detail
+
+    def test_one_side_alone(self, serve_grpc, grpc_exporter, server):
+        """Which side has no TLS is in the answer."""
+        with_tls = serve_grpc(
+            credentials=grpc.ssl_server_credentials([(server.key.read_bytes(), server.file.read_bytes())])
+        )
+        answer = deliver(grpc_exporter(with_tls.url), batch())
+        assert (answer.status, answer.reason) == ("retry", "grpc_unavailable")
+        assert "Perhaps it expects TLS" in answer.detail
+        without = serve_grpc()
+        url = without.url.replace("http:", "https:")
+        answer = deliver(grpc_exporter(url, certificate_file=str(server.file)), batch())
+        assert (answer.status, answer.reason) == ("retry", "tls")
+        assert "The server speaks no TLS at this port" in answer.detail
+        assert with_tls.stored == without.stored == 0
+
+    def test_a_client_that_is_refused(self, serve_grpc, grpc_exporter, server, client):
+        """It has no certificate, or one of another authority."""
+        pair = (server.key.read_bytes(), server.file.read_bytes())
+        credentials = grpc.ssl_server_credentials([pair], client.file.read_bytes(), require_client_auth=True)
+        url = serve_grpc(credentials=credentials).url.replace("http:", "https:")
+        shown = {"client_certificate_file": str(server.file), "client_key_file": str(server.key)}
+        for files in ({}, shown):
+            answer = deliver(grpc_exporter(url, certificate_file=str(server.file), **files), batch())
+            assert answer.status == "retry"
+            assert "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" in answer.detail
+
+
+class TestHints:
+    @pytest.mark.parametrize(
+        ("text", "begins"),
+        [
+            ("verify failed: certificate is not yet valid", "The server's certificate is not valid now"),
+            ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "The server's certificate is not valid now"),
+            ("CERTIFICATE_VERIFY_FAILED] IP address mismatch, certificate is not valid for '::1'",
+             "The server's certificate is for another name"),
+            ("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed", "The server's certificate is of no authority"),
+            ("[SSL: RECORD_LAYER_FAILURE] record layer failure", "The server speaks no TLS"),
+            ("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert", "The server and this machine have no version"),
+            ("[SSL: SSLV3_ALERT_BAD_CERTIFICATE] sslv3 alert", "The server seems to want a client certificate"),
+            ("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert", "The server seems to want a client certificate"),
+            ("[SSL: TLSV1_ALERT_INTERNAL_ERROR] tlsv1 alert", ""),
+        ],
+    )  # fmt: skip
+    def test_what_to_do(self, text, begins):
+        """The words of OpenSSL and BoringSSL."""
+        hint = hint_of(text, TLSFiles())
+        assert hint.startswith(begins)
+        assert bool(hint) == bool(begins)
