@@ -1,4 +1,4 @@
-"""The name of an event that comes from a Collector which does not know that the landing table has a column for it."""
+"""The name of an event from a Collector that does not know of the landing table's column for it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,157 @@
+"""
+What stands in ``${...}``: ``${env:NAME}``, ``${env:NAME:-default}``, ``${NAME}`` and ``${file:path}``.
+
+A variable that is not set here may be set where the Collector runs, so its value is :class:`Unknown`; only a
+default or the process's own environment makes it known. The order of replacement is the Collector's (confmap's
+expand.go): innermost first, and again until nothing is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from activitylog.collector.reading import read_file, read_text
+from activitylog.collector.value import Place, Unknown, Value
+from activitylog.exceptions import ConfigurationError
+
+_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
+#: Stands for a value that is not known while the text around it is expanded: private use characters.
+_MARK: Final = re.compile("\ue0f0([0-9]{1,6})\ue0f1")
+_MOST_ROUNDS: Final = 1000
+_LONGEST: Final = 1024 * 1024
+_DEEPEST: Final = 20
+_DOLLAR: Final = "Write $$ for a dollar sign, and ${env:NAME} for a variable."
+
+
+@dataclass(slots=True)
+class Expansion:
+    """
+    Expands the values of one configuration.
+
+    Attributes:
+        environ: the variables that are known.
+        folder: where relative paths of ``${file:...}`` begin.
+    """
+
+    environ: Mapping[str, str]
+    folder: Path
+    _unknown: list[str] = field(default_factory=list)
+
+    def expand(self, value: Value, depth: int = 0) -> Value:
+        """
+        The value with everything expanded, and ``$$`` as ``$``.
+
+        Raises:
+            ConfigurationError: the Collector would refuse what stands in ``${...}``.
+        """
+        if depth > _DEEPEST and isinstance(value.data, str):
+            raise _endless(value.place)
+        if isinstance(value.data, dict):
+            return Value(
+                {key: self.expand(below, depth) for key, below in value.data.items()}, value.place, value.text
+            )
+        if isinstance(value.data, tuple):
+            return Value(tuple(self.expand(below, depth) for below in value.data), value.place, value.text)
+        return self._text(value.data, value, depth) if isinstance(value.data, str) else value
+
+    def _text(self, text: str, value: Value, depth: int) -> Value:
+        place = value.place
+        for _ in range(_MOST_ROUNDS):
+            reference = _first_reference(text)
+            if reference is None:
+                return self._done(text, value)
+            found = self._retrieved(reference[2:-1], place)
+            if reference == text:
+                return self.expand(found, depth + 1)
+            text = text.replace(reference, self._as_text(found, place))
+            if len(text) > _LONGEST:
+                break
+        raise _endless(place)
+
+    def _done(self, text: str, value: Value) -> Value:
+        mark = _MARK.search(text)
+        if mark is not None and int(mark[1]) < len(self._unknown):
+            return Value(Unknown(self._unknown[int(mark[1])]), value.place)
+        text = text.replace("$$", "$")
+        return Value(text, value.place, None if value.text is None else text)
+
+    def _as_text(self, found: Value, place: Place) -> str:
+        if isinstance(found.data, Unknown):
+            self._unknown.append(found.data.what)
+            return f"\ue0f0{len(self._unknown) - 1}\ue0f1"
+        if found.text is None:
+            raise ConfigurationError(f"{place} has a file inside a text.", hint="Let ${file:...} stand alone.")
+        return found.text
+
+    def _retrieved(self, uri: str, place: Place) -> Value:
+        scheme, _, rest = ("env", "", uri) if ":" not in uri else _split(uri, place)
+        if "$" in rest:
+            raise ConfigurationError(f"{place} has a $ inside ${{...}}.", hint=_DOLLAR)
+        if scheme == "env":
+            return self._variable(rest, place)
+        if scheme == "file":
+            return self._file(rest, place)
+        return Value(Unknown(f"what ${{{scheme}:...}} gives"), place)
+
+    def _variable(self, rest: str, place: Place) -> Value:
+        name, has_default, default = rest.partition(":-")
+        if _MARK.search(name):
+            return Value(Unknown(f"the variable whose name stands at {place}"), place)
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{place} has a ${{...}} that names no variable.", hint=_DOLLAR)
+        if name in self.environ:
+            text = self.environ[name]
+            return _parsed(text, place) if text else Value(None, place, "")
+        if has_default:
+            return _parsed(default, place)
+        return Value(Unknown(f"the variable {name}, which is not set here"), place)
+
+    def _file(self, rest: str, place: Place) -> Value:
+        if _MARK.search(rest) or "\0" in rest:
+            return Value(Unknown(f"the file whose name stands at {place}"), place)
+        path = self.folder / rest
+        if not path.is_file():
+            return Value(Unknown(f"the file {rest}, which is not there"), place)
+        return read_file(path, rest)
+
+
+def _split(uri: str, place: Place) -> tuple[str, str, str]:
+    parts = _SCHEME.fullmatch(uri)
+    if parts is None:
+        raise ConfigurationError(f"{place} has a ${{...}} that names no variable.", hint=_DOLLAR)
+    return parts[1], ":", parts[2]
+
+
+def _parsed(text: str, place: Place) -> Value:
+    """A variable's text as YAML; what is none stays a text."""
+    if _MARK.search(text) or not text:
+        return Value(text, place, text)
+    try:
+        value = read_text(text, place.file, place)
+    except ConfigurationError:
+        return Value(text, place, text)
+    return Value(value.data, place, text)
+
+
+def _first_reference(text: str) -> str | None:
+    """The first innermost ``${...}`` that is not escaped as ``$${...}``."""
+    start = 0
+    while (close := text.find("}", start)) >= 0:
+        begin = text.rfind("${", start, close)
+        if begin >= 0:
+            dollars = begin - len(text[start:begin].rstrip("$")) - start
+            if dollars % 2 == 0:
+                return text[begin : close + 1]
+        start = close + 1
+    return None
+
+
+def _endless(place: Place) -> ConfigurationError:
+    return ConfigurationError(
+        f"{place} has a ${{...}} that does not come to an end.", hint="A variable or file must not name itself."
+    )
