@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Build the Collector that a builder file describes, and print the path of the binary.
 #
-#     ./build.sh                        # builder.yaml
-#     ./build.sh builder-extras.yaml    # with Kafka and log deduplication
+#     ./build.sh                               # builder.yaml
+#     ./build.sh builder-deduplication.yaml    # the one for deduplication.yaml
 #
 # It needs Go, and the module proxy the first time. The binary is kept below ${XDG_CACHE_HOME:-~/.cache}, named after
 # what it was made from, and taken from there until the builder file, this script or the version of Go changes.

@@ -44,6 +44,7 @@ def deployed(
     gateway: Sequence[str] = ("gateway.yaml",),
     agent: Sequence[str] = ("agent.yaml",),
     environment: Mapping[str, str] | None = None,
+    queue_directory: Path | None = None,
 ) -> Iterator[Deployment]:
     """
     A gateway in front of a database, and an agent in front of it; both end on the way out.
@@ -51,10 +52,16 @@ def deployed(
     Args:
         gateway, agent: their configuration files.
         environment: more for both.
+        queue_directory: of the gateway, elsewhere than in the folder.
     """
     more = dict(environment or {})
     with (
-        Otelcol(gateway, folder / "gateway", environment=behind(store, database, **more)) as first,
+        Otelcol(
+            gateway,
+            folder / "gateway",
+            environment=behind(store, database, **more),
+            queue_directory=queue_directory,
+        ) as first,
         Otelcol(agent, folder / "agent", environment={"GATEWAY_ENDPOINT": first.grpc, **more}) as second,
     ):
         yield Deployment(store, first, second)

@@ -16,9 +16,10 @@ from typing import Final, Self
 
 from tests.leaving_out import leave_out
 from tests.serving import free_port
+from tests.shipped import CONFIGURATIONS
 from tests.waiting import wait_until
 
-CONFIG: Final = Path(__file__).parents[2] / "collector-config"
+CONFIG: Final = CONFIGURATIONS
 #: Exit code of build.sh where Go is not installed.
 _NO_GO: Final = 3
 

@@ -92,8 +92,8 @@ class TwoWays:
 
     def close(self) -> None:
         """End the exporters."""
-        self._direct.shutdown()
-        self._collected.shutdown()
+        self._direct.shutdown()  # type: ignore[no-untyped-call]
+        self._collected.shutdown()  # type: ignore[no-untyped-call]
         self._client.close()
 
 
@@ -124,15 +124,18 @@ def main(paths: Sequence[str]) -> int:
     """Compare the rows of files; prints how many were compared."""
     from tests.end_to_end.ways import events_of, records_of
 
-    with tempfile.TemporaryDirectory() as folder, ServedStore(Path(folder) / "store") as store:
-        with two_ways(store, Path(folder) / "collectors") as ways:
-            for path in paths:
-                compared = 0
-                records = records_of(events_of(path))
-                while chunk := list(islice(records, _ROWS_AT_ONCE)):
-                    ways.check(chunk, order="Seq")
-                    compared += len(chunk)
-                sys.stdout.write(f"{path}: {compared:,} rows are the same on both ways\n")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ServedStore(Path(folder) / "store") as store,
+        two_ways(store, Path(folder) / "collectors") as ways,
+    ):
+        for path in paths:
+            compared = 0
+            records = records_of(events_of(path))
+            while chunk := list(islice(records, _ROWS_AT_ONCE)):
+                ways.check(chunk, order="Seq")
+                compared += len(chunk)
+            sys.stdout.write(f"{path}: {compared:,} rows are the same on both ways\n")
     return 0
 
 
