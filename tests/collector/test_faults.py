@@ -1,0 +1,103 @@
+"""What OPERATORS.md promises when something is killed, away or full: tests.collector.faults, but shorter."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.collector.deployment import deployed, wait_for_rows
+from tests.collector.faults import FAULTS, Load, suffer
+from tests.collector.otelcol import Otelcol
+from tests.leaving_out import leave_out
+from tests.serving import ServedStore
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("otelcol")]
+
+_LOAD = Load(events=12_000, rate=4_000, seconds=4, kills=3)
+#: Where each request is one block for ever, the store knows it again whatever was killed.
+_STORED_ONCE = {"none", "clickhouse-killed", "unbatched-gateway-killed", "unbatched-clickhouse-killed"}
+
+
+@pytest.fixture
+def may_mount(tmp_path: Path) -> None:
+    """Some tests need a small disk."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        leave_out(f"a small file system cannot be mounted: {done.stderr.strip()}")
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.loses])
+def test_every_event_arrives(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """At least once, and after the documented query exactly once, in the table and in the roll-up."""
+    if FAULTS[name].disk_mib:
+        request.getfixturevalue("may_mount")
+    outcome, after = suffer(FAULTS[name], _LOAD, tmp_path)
+    assert outcome.lost == 0
+    assert (after.rows, after.distinct, after.counted) == (outcome.emitted,) * 3
+    if name in _STORED_ONCE:
+        assert (outcome.doubled, outcome.counted) == (0, outcome.emitted)
+
+
+def _emit(agent: Otelcol, folder: Path, events: int) -> int:
+    """Events of a kilobyte, all of which the agent has taken."""
+    import activitylog
+
+    activitylog.configure(f"otlp://{agent.grpc}", service_name="t", spool_directory=str(folder / "spool"))
+    for number in range(events):
+        activitylog.emit("message.sent", actor=("user", number % 7), text=f"{number}" * 200)
+    result = activitylog.shutdown()
+    assert result.complete
+    return events
+
+
+def test_started_while_the_store_was_away(tmp_path: Path) -> None:
+    """
+    A gateway that started in an outage delivers events under their names, without anybody doing anything.
+
+    Its exporter did not see the column EventName, and leaves it out until it is restarted.
+    """
+    from activitylog.store import apply
+
+    with ServedStore(tmp_path / "store") as store:
+        client = store.client()
+        apply(client)
+        store.kill()
+        with deployed(store, tmp_path) as deployment:
+            assert "schema detection failed" in deployment.gateway.said()
+            emitted = _emit(deployment.agent, tmp_path, 100)
+            store.start()
+            client = store.client()
+            wait_for_rows(client, emitted)
+        copies = "countIf(mapContains(LogAttributes, 'activity.event.name'))"
+        rows = client.query(f"SELECT EventName, count(), {copies} FROM activity_events GROUP BY 1").result_rows
+        assert [tuple(row) for row in rows] == [("message.sent", emitted, 0)]
+
+
+def test_started_so_without_the_copy_of_the_name(tmp_path: Path) -> None:
+    """Without gateway.yaml's statement nothing is stored under no name: it waits until the restart."""
+    from activitylog.store import apply
+
+    plain = tmp_path / "plain.yaml"
+    plain.write_text("service: {pipelines: {logs: {processors: [memory_limiter]}}}\n")
+    with ServedStore(tmp_path / "store") as store:
+        client = store.client()
+        apply(client)
+        store.kill()
+        with deployed(store, tmp_path, gateway=("gateway.yaml", str(plain))) as deployment:
+            emitted = _emit(deployment.agent, tmp_path, 100)
+            store.start()
+            client = store.client()
+            wait_until(lambda: "No EventName" in deployment.gateway.said(), 120)
+            assert client.command("SELECT count() FROM activity_events") == 0
+            deployment.gateway.stop()
+            deployment.gateway.start()
+            wait_for_rows(client, emitted)
+        rows = client.query("SELECT EventName, count() FROM activity_events GROUP BY 1").result_rows
+        assert [tuple(row) for row in rows] == [("message.sent", emitted)]
