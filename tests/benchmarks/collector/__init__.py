@@ -1,0 +1,1 @@
+"""What the ways into ClickHouse cost: directly, through Collectors, through Rotel."""
