@@ -31,7 +31,7 @@ if [[ ! -x $binary ]]; then
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
   sed "s|^dist:|dist:\n  output_path: $scratch/out|" "$builder" >"$scratch/builder.yaml"
-  echo "build.sh: building $name $release; a first build fetches some 300 modules and takes minutes" >&2
+  echo "build.sh: building $name $release; a first build fetches hundreds of modules and takes minutes" >&2
   (
     cd "$scratch"
     CGO_ENABLED=0 go run "go.opentelemetry.io/collector/cmd/builder@v$release" --config builder.yaml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import sys
@@ -11,15 +12,27 @@ from typing import Any, Final, Self
 
 from tests.waiting import wait_until
 
+#: Unlike the shared generator, no seed of a test makes two processes draw the same ports.
+_RANDOM: Final = random.SystemRandom()
 _ROOT: Final = Path(__file__).parents[1]
 _SERVE: Final = "import sys; from activitylog.server import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """
+    A port of loopback that nobody listens on now.
+
+    Below those that the system gives to clients: what is killed and comes back finds it free.
+    """
+    while True:
+        port = _RANDOM.randrange(12_000, 32_000)
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class ServedStore:

@@ -2,9 +2,8 @@
 A log processor for Rotel, run by the Python inside it (``--otlp-with-logs-processor FILE``).
 
 Rotel's insert has no column for a record's name, and prints values otherwise than the Collector does: lists and
-maps as OTLP's JSON, bytes as hexadecimal, ``1.0`` where the Collector says ``1``. So the name travels as an
-attribute, and every value leaves here as the Collector's text for it (``otel_clickhouse.anyvalue``). A record that
-has no name at all is left out: the landing table would refuse it, and the whole batch with it.
+maps as OTLP's JSON, bytes as hexadecimal, ``1.0`` where the Collector says ``1``. So the name, also an empty one,
+travels as an attribute, and every value leaves here as the Collector's text for it (``otel_clickhouse.anyvalue``).
 
 Standard library only. Nothing may be raised or kept: Rotel ends when a processor raises, or still holds a record.
 """
@@ -16,8 +15,8 @@ from base64 import b64encode
 from math import isfinite
 from typing import Any
 
-#: What the landing table takes the name from, the first one before the second.
-NAMES = ("activity.event.name", "event.name")
+#: What the landing table takes the name from. Without it the whole batch is refused.
+NAME = "activity.event.name"
 
 
 def process_logs(resource_logs: Any) -> None:
@@ -27,27 +26,23 @@ def process_logs(resource_logs: Any) -> None:
     for scope_logs in resource_logs.scope_logs:
         if scope_logs.scope is not None:
             _print_attributes(scope_logs.scope.attributes)
-        records = scope_logs.log_records
-        for at in reversed(range(len(records))):
-            if not _print_record(records[at]):
-                del records[at]
+        for record in scope_logs.log_records:
+            _print_record(record)
 
 
-def _print_record(record: Any) -> bool:
-    """False for a record without a name."""
+def _print_record(record: Any) -> None:
     from rotel_sdk.open_telemetry.common.v1 import KeyValue  # type: ignore[import-not-found]
 
     found = _print_attributes(record.attributes)
-    if record.event_name and NAMES[0] in found:
-        found[NAMES[0]].value.string_value = record.event_name
-    elif record.event_name:
-        record.attributes.append(KeyValue.new_string_value(NAMES[0], record.event_name))
+    if NAME in found:
+        found[NAME].value.string_value = record.event_name
+    else:
+        record.attributes.append(KeyValue.new_string_value(NAME, record.event_name))
     if not record.time_unix_nano:
         record.time_unix_nano = record.observed_time_unix_nano
     body = _read(record.body)
     if body is not None and not isinstance(body, str):
         record.body.string_value = text(body)
-    return bool(record.event_name) or any(name in found and found[name].value.value for name in NAMES)
 
 
 def _print_attributes(attributes: Any) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Collector:
         """The limits fit into each other: Go's at 80 % of the limiter's, that one well below the container's."""
         assert self.gomemlimit_mib == self.limit_mib * 8 // 10
         assert self.expanded["processors"]["memory_limiter"]["spike_limit_mib"] < self.limit_mib
-        assert self.limit_mib * 1.2 <= container_mib
+        assert self.limit_mib * 1.5 <= container_mib
 
     def validate(self, folder: Path) -> None:
         """The Collector itself takes the configuration, with these variables and no others."""

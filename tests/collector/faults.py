@@ -180,8 +180,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "clickhouse-killed": Fault(_kill_store),
     "clickhouse-away": Fault(_store_away),
     "gateway-restarted-in-an-outage": Fault(_restarted_while_away),
-    "gateway-queue-full": Fault(_until_refused, environment={"QUEUE_BYTES": str(4 * _MIB)}, disk_mib=16),
-    "gateway-disk-full": Fault(_until_refused, disk_mib=12, loses=True, payload=1_000),
+    "gateway-queue-full": Fault(_until_refused, environment={"QUEUE_BYTES": str(2 * _MIB)}, disk_mib=16),
+    "gateway-disk-full": Fault(_store_away, disk_mib=12, loses=True, payload=1_000),
     "unbatched-gateway-killed": Fault(_kill_gateway, _UNBATCHED),
     "unbatched-agent-killed": Fault(_kill_agent, _UNBATCHED),
     "unbatched-clickhouse-killed": Fault(_kill_store, _UNBATCHED),
@@ -220,7 +220,8 @@ def suffer(fault: Fault, load: Load, folder: Path) -> tuple[Outcome, Outcome]:
             harming.start()
             line, _ = emitter.communicate(timeout=1800)
             ended.set()
-            harming.join(600)
+            harming.join(900)
+            assert said, "the harm failed: see above"
             result = json.loads(line)
             assert result["complete"], result
             emitted = result["emitted"] - result["refused"]

@@ -146,8 +146,8 @@ class TestMetrics:
         with deployed(served_store, tmp_path, gateway=files, environment=environment) as found:
             assert send(found.agent)
             wait_until(lambda: found.agent.metric(LOST, 'exporter="otlp_grpc"') == 100)
-            assert found.agent.metric(QUEUE) == 0
-            assert '"Exporting failed. Dropping data.' in found.agent.said()
+            wait_until(lambda: found.agent.metric(QUEUE) == 0)
+            wait_until(lambda: '"Exporting failed. Dropping data.' in found.agent.said())
 
     def test_a_limit_that_is_too_low(self, otelcol: None, served_store: ServedStore, tmp_path: Path) -> None:
         """The memory limiter refuses, and counts it."""

@@ -144,8 +144,7 @@ class TestRows:
         """
         Other producers' records: what has no value, no time, no text, no name.
 
-        A record without a name is left out, and takes no other with it. The attribute that the name travels in is
-        the record's name, whatever the producer wrote there.
+        The attribute that the name travels in is the record's name, whatever the producer wrote there.
         """
         url, client = make_database()
         bare = LogRecord(observed_time_unix_nano=_START, event_name="a.bare")
@@ -158,8 +157,9 @@ class TestRows:
         named.attributes.add(key="list").value.array_value.values.add()
         with rotel(url, tmp_path) as running:
             post(running, bare, LogRecord(time_unix_nano=_START, severity_text="INFO"), named, taken)
-            wait_until(lambda: count(client) == 3)
-        first, second, third = rows(client)
+            wait_until(lambda: count(client) == 4)
+        nameless, first, second, third = rows(client)
+        assert (nameless["EventName"], nameless["LogAttributes"]) == ("", {})
         assert (first["EventName"], first["ns"], first["Body"]) == ("a.bare", _START, '{"b":2}')
         assert first["LogAttributes"] == {}
         assert (second["EventName"], second["LogAttributes"]["list"]) == ("a.named", "[null]")

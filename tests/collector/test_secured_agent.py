@@ -147,8 +147,8 @@ def assert_waiting(agent: Otelcol) -> None:
 def assert_lost(agent: Otelcol, events: int = EVENTS) -> None:
     """The agent has given events up, counts them and says so."""
     wait_until(lambda: agent.metric("otelcol_exporter_send_failed_log_records") == events)
-    assert agent.metric("otelcol_exporter_queue_size") == 0
-    assert agent.said().count("Dropping data") == events // EVENTS
+    wait_until(lambda: agent.metric("otelcol_exporter_queue_size") == 0)
+    wait_until(lambda: agent.said().count("Dropping data") == events // EVENTS)
 
 
 class TestWhatArrives:

@@ -58,7 +58,7 @@ def _thinned(
     last = record(len(records), {"last": True}, event_name="audit.ended")
     client = store.client()
     client.command("TRUNCATE TABLE activity_events")
-    # One insert after the other: what came before the last record is in the table when that is.
+    # All in one request, and so in one insert: when a row is there, all are.
     environment = behind(store, SAMPLING_PERCENTAGE=percentage)
     with (
         Otelcol([*files, "overlays/unbatched.yaml"], folder, environment=environment) as gateway,

@@ -14,7 +14,7 @@ SELECT
             'http.route', 'url.path', 'client.address', 'user_agent.original', 'activity.sample.rule',
             'activity.producer'))
         OR (name = 'activity.outcome' AND text != 'success')
-        OR (name = 'activity.event.name' AND text = EventName)
+        OR (name = 'activity.event.name' AND text IN ('', EventName))
         OR has(printed, name)), LogAttributes) AS Attributes,
     if(empty(ResourceAttributes), '', toJSONString(ResourceAttributes)) AS Resource,
     if(empty(ScopeAttributes), '', toJSONString(ScopeAttributes)) AS ScopeAttrs

@@ -28,6 +28,8 @@ def _stored(client: Any) -> list[tuple[str, dict[str, str]]]:
         pytest.param({_NAME: "a.b", "x": "1"}, "a.b", {"x": "1"}, id="the gateway's copy"),
         pytest.param({"event.name": "c.d"}, "c.d", {"event.name": "c.d"}, id="as older producers have it"),
         pytest.param({_NAME: "a.b", "event.name": "c.d"}, "a.b", {"event.name": "c.d"}, id="the copy goes first"),
+        pytest.param({_NAME: "", "event.name": "c.d"}, "c.d", {"event.name": "c.d"}, id="a record without a name"),
+        pytest.param({_NAME: "", "x": "1"}, "", {"x": "1"}, id="nor any other, and the gateway says so"),
     ],
 )
 def test_an_insert_without_the_column(
