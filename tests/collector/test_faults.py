@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from otel_otlp import OTLPGRPCLogExporter
-from tests.collector.deployment import deployed, wait_for_rows
+from tests.collector.deployment import behind, count, deployed, wait_for_rows
 from tests.collector.faults import FAULTS, Load, suffer
 from tests.collector.otelcol import Otelcol
+from tests.end_to_end.gate import Gate
 from tests.end_to_end.records import record
 from tests.leaving_out import leave_out
 from tests.serving import ServedStore
@@ -58,6 +60,44 @@ def _emit(agent: Otelcol, folder: Path, events: int) -> int:
     result = activitylog.shutdown()
     assert result.complete
     return events
+
+
+@pytest.mark.parametrize(
+    ("more", "copies"),
+    [
+        pytest.param("", 1, id="as it is shipped"),
+        pytest.param("deduplicate_insert: disable", 3, id="where nothing is known again"),
+    ],
+)
+def test_inserts_whose_answers_are_lost(tmp_path: Path, more: str, copies: int) -> None:
+    """A block that comes again is stored once, and counted once: its first two answers do not arrive."""
+    from activitylog.store import apply
+
+    attempts: Counter[str] = Counter()
+
+    def lost_twice(request: str) -> bool | None:
+        if "INSERT INTO" not in request:
+            return None
+        attempts["insert"] += 1
+        return None if attempts["insert"] % 3 == 0 else False
+
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(f"exporters: {{clickhouse: {{connection_params: {{{more}}}}}}}\n")
+    with ServedStore(tmp_path / "store") as store:
+        client = store.client()
+        apply(client)
+        gate = Gate(store.port, after=lost_twice)
+        files = ["gateway.yaml", "overlays/unbatched.yaml", changed]
+        environment = behind(store, CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{gate.port}")
+        try:
+            with Otelcol(files, tmp_path / "gateway", environment=environment) as gateway:
+                emitted = _emit(gateway, tmp_path, 500)
+                wait_until(lambda: gateway.metric("otelcol_exporter_sent_log_records") == emitted)
+        finally:
+            gate.close()
+        assert attempts["insert"] == 3
+        counted = client.command("SELECT sum(EventCount) FROM activity_events_hourly")
+        assert (count(client), int(str(counted))) == (emitted * copies,) * 2
 
 
 def test_started_while_the_store_was_away(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class Gate:
         port: of the server behind it.
         before: called with the text of a request before the server gets it; False keeps it from the server, and
             closes the connection.
-        after: the same when the server has answered, before the client hears of it.
+        after: the same when the server has answered, before the client hears of it; False keeps that from it.
     """
 
     def __init__(
@@ -46,7 +46,9 @@ class Gate:
                 answer = server.getresponse()
                 content = answer.read()
                 server.close()
-                after(text)
+                if after(text) is False:
+                    self.close_connection = True
+                    return
                 try:
                     self._answer(answer, content)
                 except OSError:  # the client is dead
