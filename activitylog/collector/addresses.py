@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-_URL: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(?:(.*)@)?([^/?#]*)[^?#]*(?:\?([^#]*))?.*", re.DOTALL)
+_URL: Final = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(?:(.*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?.*", re.DOTALL
+)
 _HOST: Final = re.compile(r"[A-Za-z0-9._:%*\[\]-]{1,260}")
 
 
@@ -22,24 +24,27 @@ class Endpoint:
         host: without port and brackets.
         has_password: whether a password stands in it.
         query: its parameters, the last one of a name.
+        authority: host and port as they are written.
+        database: the first part of its path.
     """
 
     scheme: str
     host: str
     has_password: bool
     query: dict[str, str]
-    _authority: str
+    authority: str
+    database: str = ""
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine is meant."""
-        if self.scheme in ("unix", "npipe") or self._authority.startswith("unix:"):
+        if self.scheme in ("unix", "npipe") or self.authority.startswith("unix:"):
             return True
         return _is_loopback(self.host)
 
     def __str__(self) -> str:
         """Scheme and host with port, without user, password, path and parameters."""
-        shown = self._authority if _HOST.fullmatch(self._authority) else "..."
+        shown = self.authority if _HOST.fullmatch(self.authority) else "..."
         return f"{self.scheme}://{shown}" if self.scheme else shown
 
 
@@ -48,9 +53,14 @@ def endpoint_of(text: str) -> Endpoint:
     found = _URL.fullmatch(text.strip())
     assert found is not None  # noqa: S101 - every text matches
     scheme, user, authority = (part or "" for part in found.group(1, 2, 3))
-    query = dict(parse_qsl(found[4] or "", keep_blank_values=True))
+    query = dict(parse_qsl(found[5] or "", keep_blank_values=True))
     return Endpoint(
-        scheme.lower(), _host(unquote(authority)), ":" in user or "password" in query, query, authority
+        scheme.lower(),
+        _host(unquote(authority)),
+        ":" in user or "password" in query,
+        query,
+        authority,
+        (found[4] or "").strip("/"),
     )
 
 

@@ -93,9 +93,11 @@ def judge_unique(processor: Component) -> Iterator[Problem]:
         return
     missing = [key for key in _UNIQUE if f"attributes.{key}" not in excluded]
     if missing:
+        setting = processor.setting.at("exclude_fields")
         yield warning(
-            processor.setting.at("exclude_fields"),
+            setting,
             f"lacks {' and '.join(missing)}, which differ in every event: nothing is ever folded",
+            *(("# Instead of exclude_fields; the Collector refuses both together:",) if setting.is_set else ()),
             *example(
                 (*processor.path, "include_fields"),
                 (

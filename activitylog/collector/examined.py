@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from activitylog.collector.pipelines import Component, Kind, Pipeline, Route, distinct, pipelines_of, routes_of
+from activitylog.collector.pipelines import (
+    Component,
+    Kind,
+    Pipeline,
+    Route,
+    distinct,
+    pipelines_of,
+    routes_of,
+    sources_of,
+)
 from activitylog.collector.value import Setting
 
 
@@ -30,9 +39,20 @@ class Examined:
     role: Role = Role.AUTO
 
     @cached_property
-    def pipelines(self) -> tuple[Pipeline, ...]:
+    def all_pipelines(self) -> tuple[Pipeline, ...]:
         """The logs pipelines."""
         return pipelines_of(self.configuration)
+
+    @cached_property
+    def sources(self) -> dict[str, tuple[Component, ...]]:
+        """The pipelines that activity events come to, by name, with the receivers that they come from."""
+        return sources_of(self.all_pipelines)
+
+    @cached_property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """The logs pipelines that activity events come to; all of them when that is none."""
+        taking = tuple(pipeline for pipeline in self.all_pipelines if pipeline.id in self.sources)
+        return taking or self.all_pipelines
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:

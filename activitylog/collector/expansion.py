@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from activitylog.collector.reading import read_file, read_text
+from activitylog.collector.reading import TooLargeError, read_content, read_text
 from activitylog.collector.value import Place, Unknown, Value
 from activitylog.exceptions import ConfigurationError
 
@@ -24,6 +24,9 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
 _MARK: Final = re.compile("\ue0f0([0-9]{1,6})\ue0f1")
 _MOST_ROUNDS: Final = 1000
 _LONGEST: Final = 1024 * 1024
+#: Of all texts together: characters that are looked at, and values that come out.
+_MOST_CHARACTERS: Final = 20_000_000
+_MOST_VALUES: Final = 200_000
 _DEEPEST: Final = 20
 _DOLLAR: Final = "Write $$ for a dollar sign, and ${env:NAME} for a variable."
 
@@ -36,11 +39,16 @@ class Expansion:
     Attributes:
         environ: the variables that are known.
         folder: where relative paths of ``${file:...}`` begin.
+        characters: how many may still be looked at.
+        values: how many may still come out.
     """
 
     environ: Mapping[str, str]
     folder: Path
+    characters: int = _MOST_CHARACTERS
+    values: int = _MOST_VALUES
     _unknown: list[str] = field(default_factory=list)
+    _files: dict[Path, Value] = field(default_factory=dict)
 
     def expand(self, value: Value, depth: int = 0) -> Value:
         """
@@ -49,44 +57,52 @@ class Expansion:
         Raises:
             ConfigurationError: the Collector would refuse what stands in ``${...}``.
         """
+        self.values -= 1
+        if self.values < 0:
+            raise TooLargeError(
+                f"{value.place}: there are more than {_MOST_VALUES:,} values with what stands in ${{...}}.",
+                hint="A variable or file is named too often.",
+            )
         if depth > _DEEPEST and isinstance(value.data, str):
             raise _endless(value.place)
+        if depth > 0:
+            value = replace(value, is_expanded=True)
         if isinstance(value.data, dict):
-            return Value(
-                {key: self.expand(below, depth) for key, below in value.data.items()}, value.place, value.text
-            )
+            return replace(value, data={key: self.expand(below, depth) for key, below in value.data.items()})
         if isinstance(value.data, tuple):
-            return Value(tuple(self.expand(below, depth) for below in value.data), value.place, value.text)
+            return replace(value, data=tuple(self.expand(below, depth) for below in value.data))
         return self._text(value.data, value, depth) if isinstance(value.data, str) else value
 
     def _text(self, text: str, value: Value, depth: int) -> Value:
-        place = value.place
+        place, start = value.place, 0
         for _ in range(_MOST_ROUNDS):
-            reference = _first_reference(text)
-            if reference is None:
+            self.characters -= len(text) - start
+            if len(text) > _LONGEST or self.characters < 0:
+                break
+            start, reference = _next_reference(text, start)
+            if not reference:
                 return self._done(text, value)
+            value = replace(value, is_expanded=True)
             found = self._retrieved(reference[2:-1], place)
             if reference == text:
                 return self.expand(found, depth + 1)
-            text = text.replace(reference, self._as_text(found, place))
-            if len(text) > _LONGEST:
-                break
+            # The Collector replaces all of them, also one that is escaped and was passed over.
+            start = 0 if reference in text[:start] else start
+            text = text.replace(reference, self._as_text(found))
         raise _endless(place)
 
     def _done(self, text: str, value: Value) -> Value:
         mark = _MARK.search(text)
         if mark is not None and int(mark[1]) < len(self._unknown):
-            return Value(Unknown(self._unknown[int(mark[1])]), value.place)
+            return replace(value, data=Unknown(self._unknown[int(mark[1])]), text=None)
         text = text.replace("$$", "$")
-        return Value(text, value.place, None if value.text is None else text)
+        return replace(value, data=text, text=None if value.text is None else text)
 
-    def _as_text(self, found: Value, place: Place) -> str:
+    def _as_text(self, found: Value) -> str:
         if isinstance(found.data, Unknown):
             self._unknown.append(found.data.what)
             return f"\ue0f0{len(self._unknown) - 1}\ue0f1"
-        if found.text is None:
-            raise ConfigurationError(f"{place} has a file inside a text.", hint="Let ${file:...} stand alone.")
-        return found.text
+        return found.text or ""
 
     def _retrieved(self, uri: str, place: Place) -> Value:
         scheme, _, rest = ("env", "", uri) if ":" not in uri else _split(uri, place)
@@ -117,7 +133,9 @@ class Expansion:
         path = self.folder / rest
         if not path.is_file():
             return Value(Unknown(f"the file {rest}, which is not there"), place)
-        return read_file(path, rest)
+        if path not in self._files:
+            self._files[path] = _read(read_content(path, rest), rest, None)
+        return self._files[path]
 
 
 def _split(uri: str, place: Place) -> tuple[str, str, str]:
@@ -128,27 +146,38 @@ def _split(uri: str, place: Place) -> tuple[str, str, str]:
 
 
 def _parsed(text: str, place: Place) -> Value:
-    """A variable's text as YAML; what is none stays a text."""
+    """A variable's text as YAML."""
     if _MARK.search(text) or not text:
         return Value(text, place, text)
+    return _read(text, place.file, place)
+
+
+def _read(text: str, shown: str, place: Place | None) -> Value:
+    """A text as YAML, and what is none as a text, as the Collector does."""
     try:
-        value = read_text(text, place.file, place)
+        value = read_text(text, shown, place)
+    except TooLargeError:
+        raise
     except ConfigurationError:
-        return Value(text, place, text)
-    return Value(value.data, place, text)
+        return Value(text, place or Place(shown, 1), text)
+    return replace(value, text=text)
 
 
-def _first_reference(text: str) -> str | None:
-    """The first innermost ``${...}`` that is not escaped as ``$${...}``."""
-    start = 0
+def _next_reference(text: str, start: int) -> tuple[int, str]:
+    """
+    The first innermost ``${...}`` that is not escaped as ``$${...}``; empty when there is none.
+
+    Returns:
+        Where to go on after it is replaced, too: everything before holds none.
+    """
     while (close := text.find("}", start)) >= 0:
         begin = text.rfind("${", start, close)
         if begin >= 0:
             dollars = begin - len(text[start:begin].rstrip("$")) - start
             if dollars % 2 == 0:
-                return text[begin : close + 1]
+                return start, text[begin : close + 1]
         start = close + 1
-    return None
+    return start, ""
 
 
 def _endless(place: Place) -> ConfigurationError:

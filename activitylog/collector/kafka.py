@@ -132,13 +132,14 @@ def judge_marking(receiver: Component) -> Iterator[Problem]:
             *example((*receiver.path, "message_marking", "after"), "true"),
         )
         return
-    failed = receiver.setting.at("message_marking", "on_error")
-    if failed.flag(False):
-        yield error(
-            failed,
-            "is true: messages that failed are marked as taken",
-            *example((*receiver.path, "message_marking", "on_error"), "false"),
-        )
+    for key in ("on_error", "on_permanent_error"):
+        failed = receiver.setting.at("message_marking", key)
+        if failed.flag(False):
+            yield error(
+                failed,
+                "is true: messages that failed are marked as taken",
+                *example((*receiver.path, "message_marking", key), "false"),
+            )
 
 
 MARKING: Final = Check(

@@ -7,17 +7,20 @@ Found is what the configuration says in so many words: keys, patterns of keys, a
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 from activitylog.collector.examined import Examined
 from activitylog.collector.finding import Check, Problem, Severity, example
 from activitylog.collector.ottl import Call, calls_of
 from activitylog.collector.pipelines import Component
 from activitylog.collector.sampler import WEIGHT
-from activitylog.collector.value import Setting
+from activitylog.collector.patterns import found_by
+from activitylog.collector.value import NotJudged, Setting
 from activitylog.event import DEFAULT_LIMITS, FIELDS
+
+T = TypeVar("T")
 
 _COLUMNS: Final = {field.attribute: field.column for field in FIELDS}
 #: What is wrong with the rows when one of these is not what the client wrote. The others cost a column.
@@ -58,13 +61,29 @@ def _problem(setting: Setting, does: str, keys: Iterable[str], do: tuple[str, ..
     return Problem(severity, setting, f"{does} {shown}{cost}", do)
 
 
-def _matching(pattern: str) -> list[str]:
-    """Keys of ours that a regular expression finds; none when it is not one that Python reads."""
-    try:
-        expression = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):
-        return []
-    return [key for key in _OURS if expression.search(key)]
+def _matching(setting: Setting, pattern: str) -> list[str]:
+    """
+    Keys of ours that a regular expression finds.
+
+    Raises:
+        NotJudged: it cannot be tried here.
+    """
+    return found_by(setting, pattern, _OURS)
+
+
+def _each(subjects: Iterable[T], judge: Callable[[T], Problem | None]) -> Iterator[Problem]:
+    """The problems of all that can be judged, and then, if there is one, that another one cannot."""
+    not_judged: NotJudged | None = None
+    for subject in subjects:
+        try:
+            problem = judge(subject)
+        except NotJudged as raised:
+            not_judged = not_judged or raised
+        else:
+            if problem:
+                yield problem
+    if not_judged:
+        raise not_judged
 
 
 def _of_type(*types: str) -> Callable[[Examined], list[Component]]:
@@ -73,16 +92,23 @@ def _of_type(*types: str) -> Callable[[Examined], list[Component]]:
 
 def judge_attributes(processor: Component) -> Iterator[Problem]:
     """Actions on keys of ours."""
-    for action in processor.setting.at("actions").elements():
+
+    def judge(action: Setting) -> Problem | None:
         name = action.at("action").text().lower()
         if name not in _CHANGES:
-            continue
+            return None
         keys = [key for key in (action.at("key").text(),) if key in _COLUMNS]
-        if name in ("delete", "hash"):
-            keys += _matching(pattern) if (pattern := action.at("pattern").text()) else []
-        problem = _problem(action, _CHANGES[name], keys, _TAKE_OUT)
-        if problem:
-            yield problem
+        if name in ("delete", "hash") and (pattern := action.at("pattern").text()):
+            keys += _matching(action, pattern)
+        return _of_some(processor, _problem(action, _CHANGES[name], keys, _TAKE_OUT))
+
+    yield from _each(processor.setting.at("actions").elements(), judge)
+
+
+def _of_some(processor: Component, problem: Problem | None) -> Problem | None:
+    """Less of a problem where the processor takes some records only."""
+    some = any(processor.setting.at(key).kind == "a mapping" for key in ("include", "exclude"))
+    return _conditional(problem) if problem and some else problem
 
 
 _TAKE_OUT: Final = (
@@ -105,21 +131,17 @@ ATTRIBUTES: Final = Check(
 
 def judge_resource(processor: Component) -> Iterator[Problem]:
     """The service's own name."""
-    for action in processor.setting.at("attributes").elements():
+
+    def judge(action: Setting) -> Problem | None:
         name = action.at("action").text().lower()
         pattern = action.at("pattern").text() if name in ("delete", "hash") else ""
-        hits = action.at("key").text() == _SERVICE or bool(pattern and _finds(pattern, _SERVICE))
-        if name in _CHANGES and hits:
-            yield Problem(
-                Severity.WARNING, action, f"{_CHANGES[name]} {_SERVICE}: ServiceName is wrong", ("# Take it out.",)
-            )
+        hits = action.at("key").text() == _SERVICE or bool(pattern and found_by(action, pattern, [_SERVICE]))
+        if name not in _CHANGES or not hits:
+            return None
+        found = f"{_CHANGES[name]} {_SERVICE}: ServiceName is wrong"
+        return _of_some(processor, Problem(Severity.WARNING, action, found, ("# Take it out.",)))
 
-
-def _finds(pattern: str, key: str) -> bool:
-    try:
-        return re.search(pattern, key) is not None
-    except (re.error, OverflowError, RecursionError):
-        return False
+    yield from _each(processor.setting.at("attributes").elements(), judge)
 
 
 RESOURCE: Final = Check(
@@ -134,10 +156,12 @@ RESOURCE: Final = Check(
 
 def judge_transform(processor: Component) -> Iterator[Problem]:
     """Statements that change keys of ours, the whole map, or the event's name."""
-    for call in calls_of(processor):
+
+    def judge(call: Call) -> Problem | None:
         problem = _of_call(call)
-        if problem is not None:
-            yield _conditional(problem) if call.is_conditional else problem
+        return _conditional(problem) if problem and call.is_conditional else problem
+
+    yield from _each(calls_of(processor), judge)
     # Reading the statements leaves out what is none; a wrong kind is the Collector's to refuse.
     processor.setting.at("log_statements").elements()
 
@@ -170,11 +194,11 @@ def _of_map(call: Call, setting: Setting, do: tuple[str, ...]) -> Problem | None
     if function == "delete_key":
         return _problem(setting, "deletes", [key for key in texts[:1] if key in _COLUMNS], do)
     if function == "delete_matching_keys":
-        return _problem(setting, "deletes", _matching(texts[0]) if texts else [], do)
+        return _problem(setting, "deletes", _matching(setting, texts[0]) if texts else [], do)
     if function == "keep_keys":
         return _problem(setting, "deletes", [key for key in _OURS if key not in texts], do)
-    if function == "keep_matching_keys" and texts and _is_expression(texts[0]):
-        kept = _matching(texts[0])
+    if function == "keep_matching_keys" and texts:
+        kept = _matching(setting, texts[0])
         return _problem(setting, "deletes", [key for key in _OURS if key not in kept], do)
     if function == "limit":
         lost = [key for key in _OURS if key not in texts]
@@ -195,14 +219,6 @@ def _of_truncation(limit: int, setting: Setting, do: tuple[str, ...]) -> Problem
         found = f"cuts values after {limit:,} bytes; {kept}"
         return Problem(Severity.WARNING, setting, found, do)
     return None
-
-
-def _is_expression(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):
-        return False
-    return True
 
 
 TRANSFORM: Final = Check(
@@ -247,8 +263,8 @@ def judge_redaction(processor: Component) -> Iterator[Problem]:
     """A list of keys that may stay, without ours."""
     setting = processor.setting
     ignored = {text for _, text in setting.at("ignored_keys").texts()}
-    for _, pattern in setting.at("ignored_key_patterns").texts():
-        ignored |= set(_matching(pattern))
+    for place, pattern in setting.at("ignored_key_patterns").texts():
+        ignored |= set(_matching(place, pattern))
     if not setting.at("allow_all_keys").flag(False):
         allowed = ignored | {text for _, text in setting.at("allowed_keys").texts()}
         problem = _problem(
@@ -256,19 +272,31 @@ def judge_redaction(processor: Component) -> Iterator[Problem]:
             "lets go of",
             [key for key in _OURS if key not in allowed],
             (
-                *example((*processor.path, "allow_all_keys"), "true"),
-                "# And block by value, or by keys that are none of ours.",
+                "# Besides the keys that are there, let these go through; one key for each column:",
+                *example((*processor.path, "allowed_keys"), _listed(setting.at("allowed_keys"), _OURS)),
             ),
         )
         if problem:
             yield problem
-    for found, pattern in setting.at("blocked_key_patterns").texts():
-        masked = [key for key in _matching(pattern) if key not in ignored]
-        problem = _problem(
-            found, "masks", masked, example((*processor.path, "ignored_keys"), f"[{', '.join(masked)}]")
-        )
-        if problem:
-            yield problem
+
+    def judge(blocked: tuple[Setting, str]) -> Problem | None:
+        masked = [key for key in _matching(*blocked) if key not in ignored]
+        do = example((*processor.path, "ignored_keys"), _listed(setting.at("ignored_keys"), masked))
+        return _problem(blocked[0], "masks", masked, do)
+
+    yield from _each(setting.at("blocked_key_patterns").texts(), judge)
+
+
+def _listed(there: Setting, more: Iterable[str]) -> list[str]:
+    """Items of a list with more of them; what came out of ``${...}`` is not shown."""
+    shown = [
+        "# what stands in ${...}" if item.is_expanded else f"- {_quoted(text)}" for item, text in there.texts()
+    ]
+    return list(dict.fromkeys((*shown, *(f"- {key}" for key in more))))
+
+
+def _quoted(text: str) -> str:
+    return text if all(char.isalnum() or char in "._/" for char in text) else json.dumps(text, ensure_ascii=False)
 
 
 REDACTION: Final = Check(

@@ -14,7 +14,8 @@ from typing import Final
 from activitylog.collector.examined import Examined
 from activitylog.collector.finding import Check, Problem, error, example, warning
 from activitylog.collector.pipelines import Component
-from activitylog.collector.queue import storage_example
+from activitylog.collector.queue import GROWTH, Queue, queue_of, refused_intervals, storage_example
+from activitylog.collector.value import Setting
 
 _ROUTING_KEYS: Final = ("service", "traceID", "resource", "attributes")
 
@@ -36,8 +37,13 @@ def judge_routing(exporter: Component) -> Iterator[Problem]:
     elif key == "service":
         state = "is service" if setting.text() else "is not set, and service for logs"
         yield warning(setting, state, *do)
-    elif key == "attributes" and not exporter.setting.at("routing_attributes").elements():
+    elif key == "attributes" and not _has_items(exporter.setting.at("routing_attributes")):
         yield error(exporter.setting.at("routing_attributes"), "is not set: the Collector does not start", *do)
+
+
+def _has_items(setting: Setting) -> bool:
+    """The Collector also takes a text with commas for a list."""
+    return bool(setting.text() if setting.kind == "a text" else setting.elements())
 
 
 ROUTING: Final = Check(
@@ -51,14 +57,14 @@ ROUTING: Final = Check(
 )
 
 
-def judge_queue(exporter: Component) -> Iterator[Problem]:
+def judge_queue(queue: Queue) -> Iterator[Problem]:
     """The outer queue that is off by default."""
-    setting = exporter.setting.at("sending_queue")
-    if not setting.is_set or not setting.at("enabled").flag(True):
+    setting = queue.setting
+    if not queue.enabled:
         yield error(
             setting,
             "is off" if setting.is_set else "is not set, and off by default here",
-            *storage_example((*exporter.path, "sending_queue")),
+            *storage_example(queue),
         )
 
 
@@ -67,7 +73,7 @@ QUEUE: Final = Check(
     "Queue before the routing",
     "What a gateway does not take cannot be routed to another one, and an error of one gateway makes the "
     "sender repeat what the others have stored.",
-    _exporters,
+    lambda examined: [queue_of(exporter, examined) for exporter in _exporters(examined)],
     judge_queue,
     str,
 )
@@ -102,11 +108,15 @@ def judge_inner_retry(exporter: Component) -> Iterator[Problem]:
     """Events that never come back to be routed again."""
     retry = exporter.setting.at("protocol", "otlp", "retry_on_failure")
     setting = retry.at("max_elapsed_time")
-    if retry.at("enabled").flag(True) and setting.seconds(300.0) == 0:
+    if not retry.at("enabled").flag(True):
+        return
+    if refused := refused_intervals(retry):
+        yield refused
+    elif setting.seconds(300.0) == 0:
         yield warning(
             setting,
             "is 0: a gateway that is gone is tried for ever",
-            *example((*retry.path, "max_elapsed_time"), "20s"),
+            *example(retry.path, ("max_interval: 2s", "max_elapsed_time: 5s")),
         )
 
 
@@ -121,14 +131,20 @@ INNER_RETRY: Final = Check(
 
 
 def judge_pause(exporter: Component) -> Iterator[Problem]:
-    """No pause between attempts: here nothing has the defaults of other exporters."""
+    """No pause between attempts, or always the same: here nothing has the defaults of other exporters."""
     retry = exporter.setting.at("retry_on_failure")
-    if retry.at("enabled").flag(False) and retry.at("initial_interval").seconds(0.0) <= 0:
-        yield warning(
-            retry.at("initial_interval"),
-            "is not set, and 0 by default here: it tries again without a pause",
-            *example(retry.path, ("initial_interval: 1s", "max_interval: 30s")),
-        )
+    if not retry.at("enabled").flag(False):
+        return
+    do = example(retry.path, ("initial_interval: 1s", "max_interval: 30s", *GROWTH))
+    first, multiplier = retry.at("initial_interval"), retry.at("multiplier")
+    if first.seconds(0.0) <= 0:
+        yield warning(first, f"{_state(first)}: it tries again without a pause", *do)
+    elif multiplier.number(0) == 0:
+        yield warning(multiplier, f"{_state(multiplier)}: the pause does not grow", *do)
+
+
+def _state(setting: Setting) -> str:
+    return "is 0" if setting.is_set else "is not set, and 0 by default here"
 
 
 PAUSE: Final = Check(

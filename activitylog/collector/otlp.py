@@ -15,6 +15,7 @@ from activitylog.collector.addresses import Endpoint, endpoint_of
 from activitylog.collector.examined import Examined
 from activitylog.collector.finding import Check, Problem, error, example, warning
 from activitylog.collector.pipelines import Component
+from activitylog.collector.queue import extensions_example
 from activitylog.collector.value import Setting
 
 _PORTS: Final = {"grpc": 4317, "http": 4318}
@@ -33,6 +34,12 @@ class Server:
     receiver: Component
     protocol: str
     setting: Setting
+    configuration: Setting
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody on another machine reaches it."""
+        return self.setting.at("transport").text().startswith("unix") or self.endpoint.is_loopback
 
     @property
     def endpoint(self) -> Endpoint:
@@ -51,7 +58,7 @@ class Server:
 
 def _servers(examined: Examined) -> list[Server]:
     return [
-        Server(receiver, protocol, setting)
+        Server(receiver, protocol, setting, examined.configuration)
         for receiver in examined.used("receivers", ("otlp",))
         for protocol, setting in receiver.setting.at("protocols").items()
         if protocol in _PORTS and (not setting.is_known or setting.at("enabled").flag(True))
@@ -60,7 +67,7 @@ def _servers(examined: Examined) -> list[Server]:
 
 def judge_server_tls(server: Server) -> Iterator[Problem]:
     """Events in plain text."""
-    if not server.endpoint.is_loopback and not server.has_tls:
+    if not server.is_local and not server.has_tls:
         yield warning(
             server.setting.at("endpoint"),
             f"listens on {server.endpoint} without tls",
@@ -83,7 +90,7 @@ SERVER_TLS: Final = Check(
 
 def judge_server_auth(server: Server) -> Iterator[Problem]:
     """Anybody may write."""
-    if server.endpoint.is_loopback:
+    if server.is_local:
         return
     certificates = server.has_tls and server.setting.at("tls", "client_ca_file").text()
     if not certificates and not server.setting.at("auth", "authenticator").text():
@@ -92,7 +99,8 @@ def judge_server_auth(server: Server) -> Iterator[Problem]:
             f"listens on {server.endpoint} without auth",
             *example(("extensions", "bearertokenauth", "filename"), "/etc/otelcol/tokens"),
             *example((*server.setting.path, "auth", "authenticator"), "bearertokenauth"),
-            "# And add bearertokenauth to service.extensions. Or ask for certificates:",
+            *extensions_example(server.configuration, "bearertokenauth"),
+            "# Or ask for certificates:",
             *example((*server.setting.path, "tls", "client_ca_file"), "/etc/otelcol/tls/clients-ca.crt"),
         )
 

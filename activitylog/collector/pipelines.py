@@ -220,6 +220,48 @@ def distinct(components: Iterable[Component]) -> list[Component]:
     return list({component.path: component for component in components}.values())
 
 
+#: Receivers that take activity events: from clients and other Collectors, or from Kafka.
+SOURCES: Final = frozenset({"otlp", "kafka"})
+
+
+def sources_of(pipelines: Iterable[Pipeline]) -> dict[str, tuple[Component, ...]]:
+    """
+    The pipelines that activity events come to, by name, with the receivers that they come from.
+
+    One that cannot be known to take none is among them, with no receiver.
+    """
+    known = tuple(pipelines)
+    found: dict[str, dict[tuple[str, str], Component]] = {
+        pipeline.id: {}
+        for pipeline in known
+        if any(kind == "receivers" for kind, _ in pipeline.unknown)
+        or any(reference.kind == "receivers" for reference in pipeline.undefined)
+    }
+    for pipeline in known:
+        sources = {one.path: one for one in pipeline.receivers if one.type in SOURCES and not one.is_connector}
+        if sources:
+            found.setdefault(pipeline.id, {}).update(sources)
+    waiting = [pipeline for pipeline in known if pipeline.id in found]
+    while waiting:
+        pipeline = waiting.pop()
+        for behind in _behind(pipeline, known):
+            before = found.get(behind.id)
+            after = {**(before or {}), **found[pipeline.id]}
+            if before is None or len(after) > len(before):
+                found[behind.id] = after
+                waiting.append(behind)
+    return {name: tuple(sources.values()) for name, sources in found.items()}
+
+
+def _behind(pipeline: Pipeline, others: Iterable[Pipeline]) -> Iterator[Pipeline]:
+    """The pipelines that go on where this one ends; all that a connector begins where its end is not known."""
+    unknown = any(kind == "exporters" for kind, _ in pipeline.unknown)
+    ends = {exporter.id for exporter in pipeline.exporters if exporter.is_connector}
+    for other in others:
+        if any(begin.is_connector and (unknown or begin.id in ends) for begin in other.receivers):
+            yield other
+
+
 def routes_of(pipelines: Iterable[Pipeline]) -> tuple[Route, ...]:
     """All ways from a receiver to an exporter that delivers."""
     walk = _Walk(tuple(pipelines), [])

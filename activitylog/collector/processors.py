@@ -50,6 +50,15 @@ BATCH: Final = Check(
 )
 
 
+def _first_pipelines(examined: Examined) -> list[Pipeline]:
+    """Those that something else than a connector feeds: what it refuses comes back through the connectors."""
+    return [
+        pipeline
+        for pipeline in examined.pipelines
+        if not pipeline.receivers or not all(receiver.is_connector for receiver in pipeline.receivers)
+    ]
+
+
 def judge_memory_limiter(pipeline: Pipeline) -> Iterator[Problem]:
     """Nothing that refuses in time."""
     pipeline.require("processors")
@@ -76,7 +85,7 @@ MEMORY_LIMITER: Final = Check(
     "Refusing before memory ends",
     "Refused events stay with their sender. A Collector that runs out of memory is killed, with what it had in "
     "hand.",
-    _pipelines,
+    _first_pipelines,
     judge_memory_limiter,
     str,
 )

@@ -21,10 +21,13 @@ from activitylog.collector.value import Setting
 #: Types whose queue we know; of others only one that is written down is looked at.
 _WITH_QUEUE: Final = frozenset({"clickhouse", "otlp_grpc", "otlp_http", "kafka", "load_balancing"})
 _LEAST_ROWS: Final = 5_000
+_BYTES_OF_A_ROW: Final = 250
 _LEAST_FLUSH_SECONDS: Final = 1.0
 _DEFAULT_MIN_SIZE: Final = 8192
 _DEFAULT_FLUSH_SECONDS: Final = 0.2
 _STORAGE: Final = "file_storage/queue"
+#: Defaults of all exporters but load_balancing, where both are 0 and the pause does not grow.
+GROWTH: Final = ("multiplier: 1.5", "randomization_factor: 0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,33 @@ def _clickhouse(examined: Examined) -> list[Queue]:
     return [queue for queue in _queues(examined) if queue.exporter.type == "clickhouse"]
 
 
-def storage_example(path: tuple[str, ...], extension: str = _STORAGE) -> tuple[str, ...]:
+def sized_example(queue: Queue, size: float, *more: str) -> tuple[str, ...]:
+    """A queue of so many bytes, as YAML; its batches are counted as before, and do not take over the sizer."""
+    batch: tuple[str, ...] = ()
+    if queue.batches and not queue.batch.at("sizer").is_set:
+        batch = ("batch:", f"  sizer: {'bytes' if queue.batch_sizer == 'bytes' else 'items'}")
+    return example(queue.setting.path, (*more, "sizer: bytes", f"queue_size: {size:.0f}", *batch))
+
+
+def extensions_example(configuration: Setting, extension: str) -> tuple[str, ...]:
+    """The extensions that are started already, and one more, as YAML."""
+    started = configuration.at("service", "extensions")
+    there = [name.strip() for setting, name in started.texts() if not setting.is_expanded]
+    hidden = ("# And those whose names stand in ${...}:",) if len(there) < len(started.elements()) else ()
+    return (*hidden, *example(started.path, f"[{', '.join(dict.fromkeys((*there, extension)))}]"))
+
+
+def storage_example(queue: Queue, extension: str = _STORAGE) -> tuple[str, ...]:
     """A queue on disk, as YAML."""
     return (
-        *example(path, (f"storage: {extension}", "sizer: bytes", "queue_size: 10737418240")),
+        *sized_example(
+            queue, 10737418240, *(() if queue.enabled else ("enabled: true",)), f"storage: {extension}"
+        ),
         *example(
             ("extensions", extension),
             ("directory: /var/lib/otelcol/queue", "create_directory: true", "fsync: true"),
         ),
-        *example(("service", "extensions"), f"[{extension}]"),
+        *extensions_example(queue.examined.configuration, extension),
     )
 
 
@@ -118,7 +139,7 @@ def judge_storage(queue: Queue) -> Iterator[Problem]:
     yield error(
         queue.setting.at("storage"),
         "is not set: the queue is in memory only",
-        *storage_example(queue.setting.path),
+        *storage_example(queue),
         "# Or let senders keep what is not delivered yet (their requests take longer):",
         *example((*queue.setting.path, "wait_for_result"), "true"),
     )
@@ -141,19 +162,19 @@ def judge_extension(queue: Queue) -> Iterator[Problem]:
         return
     storage, setting = queue.storage.strip(), queue.setting.at("storage")
     configuration = queue.examined.configuration
+    shown = _STORAGE if setting.is_expanded else storage
     if storage not in {key.strip() for key, _ in configuration.at("extensions").items()}:
         yield error(
             setting,
             "names an extension that is not configured",
-            *example(("extensions", storage), ("directory: /var/lib/otelcol/queue", "create_directory: true")),
+            *example(("extensions", shown), ("directory: /var/lib/otelcol/queue", "create_directory: true")),
         )
     started = configuration.at("service", "extensions")
     if storage not in {name.strip() for _, name in started.texts()}:
         yield error(
             setting,
             "names an extension that service.extensions does not list, so it is not started",
-            "# Beside those that are there already:",
-            *example(("service", "extensions"), f"[{storage}]"),
+            *extensions_example(configuration, shown),
         )
 
 
@@ -198,6 +219,9 @@ def judge_valid(queue: Queue) -> Iterator[Problem]:
             "no batch would ever be full",
             *example((*setting.path, "queue_size"), "5000000"),
         )
+    for key, size in (("min_size", least), ("max_size", most)):
+        if size < 0:
+            yield error(batch.at(key), "must not be negative", *example((*batch.path, key), "0"))
     if 0 < most < least:
         yield error(
             batch.at("max_size"),
@@ -279,13 +303,17 @@ BATCH: Final = Check(
 
 def judge_min_size(queue: Queue) -> Iterator[Problem]:
     """Small blocks."""
-    if not queue.batches or queue.batch_sizer != "items":
+    if not queue.batches:
         return
+    in_bytes = queue.batch_sizer == "bytes"
     setting = queue.batch.at("min_size")
     least = setting.number(_DEFAULT_MIN_SIZE)
-    if least < _LEAST_ROWS:
+    if 0 <= least < _LEAST_ROWS * (_BYTES_OF_A_ROW if in_bytes else 1):
+        state = f"is {least:,.0f}" if setting.is_set else f"is not set: {least:,.0f}"
         yield warning(
-            setting, f"is {least:,.0f}: small inserts", *example((*queue.batch.path, "min_size"), "20000")
+            setting,
+            f"{state}{' bytes' if in_bytes else ''}: small inserts",
+            *example(queue.batch.path, ("sizer: items", "min_size: 20000", "max_size: 50000")),
         )
 
 
@@ -350,12 +378,13 @@ def judge_retry(queue: Queue) -> Iterator[Problem]:
     enabled = setting.at("enabled").flag(queue.exporter.type != "load_balancing")
     if queue.acknowledges and not enabled:
         state = "is false" if setting.at("enabled").is_set else "is not set, and off by default here"
+        growth = GROWTH if queue.exporter.type == "load_balancing" else ()
         yield error(
             setting.at("enabled"),
             f"{state}: what fails once is dropped",
             *example(
                 setting.path,
-                ("enabled: true", "initial_interval: 1s", "max_interval: 30s", "max_elapsed_time: 0s"),
+                ("enabled: true", "initial_interval: 1s", "max_interval: 30s", *growth, "max_elapsed_time: 0s"),
             ),
         )
 
@@ -394,4 +423,52 @@ ELAPSED: Final = Check(
     str,
 )
 
-CHECKS: Final = (STORAGE, EXTENSION, VALID, RETRY, ELAPSED, OVERFLOW, BATCH, MIN_SIZE, MAX_SIZE, FLUSH)
+
+def refused_intervals(retry: Setting, interval: float = 30.0) -> Problem | None:
+    """What the Collector refuses of a ``retry_on_failure`` that is on; with its default of max_interval."""
+    setting = retry.at("max_elapsed_time")
+    elapsed, most = setting.seconds(300.0), retry.at("max_interval").seconds(interval)
+    if not 0 < elapsed < most:
+        return None
+    return error(
+        setting,
+        f"is {elapsed:g} s, less than the max_interval of {most:g} s: the Collector does not start",
+        *example(retry.path, ("max_interval: 2s", "max_elapsed_time: 5s")),
+    )
+
+
+def judge_intervals(queue: Queue) -> Iterator[Problem]:
+    """Less time than a pause may take."""
+    retry = queue.exporter.setting.at("retry_on_failure")
+    outer = queue.exporter.type == "load_balancing"
+    # Where the queue acknowledges, any time at all is too little, and another check says so.
+    if queue.acknowledges or not retry.at("enabled").flag(not outer):
+        return
+    if not outer or retry.at("max_elapsed_time").is_set:
+        refused = refused_intervals(retry, 0.0 if outer else 30.0)
+        if refused:
+            yield refused
+
+
+INTERVALS: Final = Check(
+    "queue.retry_intervals",
+    "Times of repeating that fit together",
+    "A Collector does not start when max_elapsed_time is less than max_interval.",
+    _queues,
+    judge_intervals,
+    str,
+)
+
+CHECKS: Final = (
+    STORAGE,
+    EXTENSION,
+    VALID,
+    RETRY,
+    ELAPSED,
+    INTERVALS,
+    OVERFLOW,
+    BATCH,
+    MIN_SIZE,
+    MAX_SIZE,
+    FLUSH,
+)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from activitylog.collector.merging import merged
+from activitylog.collector.merging import merge_into
 from activitylog.collector.value import Data, Place, Scalar, Value
 from activitylog.exceptions import ConfigurationError
 
@@ -36,6 +36,10 @@ _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _SIGN: Final = re.compile(r".\W{0,4}.|.<[a-z ]{1,40}>.")
 
 
+class TooLargeError(ConfigurationError):
+    """More than any configuration of a Collector has."""
+
+
 def read_file(path: Path, shown: str) -> Value:
     """
     The values of a file.
@@ -47,19 +51,29 @@ def read_file(path: Path, shown: str) -> Value:
     Raises:
         ConfigurationError: it cannot be read, or is no YAML; with the line, and never with what stands there.
     """
+    return read_text(read_content(path, shown), shown)
+
+
+def read_content(path: Path, shown: str) -> str:
+    """
+    The text of a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too large.
+    """
     try:
-        if path.is_file() and path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigurationError(f"{shown} has more than {MAX_FILE_BYTES:,} bytes.", hint=_IS_IT)
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(
             f"{shown} cannot be read: {error.strerror or type(error).__name__}.", hint="Name a file that is there."
         ) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise TooLargeError(f"{shown} has more than {MAX_FILE_BYTES:,} bytes.", hint=_IS_IT)
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{shown} is not UTF-8.", hint=_IS_IT) from error
-    return read_text(text, shown)
 
 
 _IS_IT: Final = "Is it the configuration of a Collector?"
@@ -70,7 +84,7 @@ def read_text(text: str, shown: str, place: Place | None = None) -> Value:
     The values of a text.
 
     Args:
-        text: YAML, of one document.
+        text: YAML; of several documents the first one, as the Collector.
         shown: how messages call it.
         place: of all its values; where they stand in the text by default.
 
@@ -80,7 +94,8 @@ def read_text(text: str, shown: str, place: Place | None = None) -> Value:
     import yaml
 
     try:
-        node = yaml.compose(text, Loader=_loader())
+        loader = _loader()(text)
+        node = loader.get_node() if loader.check_node() else None
         return _Reader(shown, place).value(node, place or Place(shown, 1))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -130,7 +145,7 @@ class _Reader:
         if depth > _DEEPEST:
             raise _too_deep(self._shown)
         if self._values > _MOST_VALUES:
-            raise ConfigurationError(f"{self._shown} has more than {_MOST_VALUES:,} values.", hint=_IS_IT)
+            raise TooLargeError(f"{self._shown} has more than {_MOST_VALUES:,} values.", hint=_IS_IT)
         return Value(self._data(node, depth), place)
 
     def _data(self, node: Any, depth: int) -> Data:
@@ -157,7 +172,7 @@ class _Reader:
                     hint="A Collector refuses a key that stands twice.",
                 )
             seen.add(name)
-            own = merged(own, self._nested(name, self.value(item, self._of(key), depth + 1)))
+            merge_into(own, self._nested(name, self.value(item, self._of(key), depth + 1)))
         return inherited | own
 
     def _inherited(self, node: Any, depth: int) -> dict[str, Value]:
@@ -168,7 +183,8 @@ class _Reader:
                     f"{self._of(source)} has a << that names no mapping.", hint="Write <<: *name of a mapping."
                 )
             value = self.value(source, self._of(source), depth + 1)
-            found = (value.data if isinstance(value.data, dict) else {}) | found
+            for name, below in (value.data if isinstance(value.data, dict) else {}).items():
+                found.setdefault(name, below)
         return found
 
     def _key(self, key: Any) -> str:
@@ -210,5 +226,5 @@ def _integer(text: str) -> int | str:
         return text
 
 
-def _too_deep(shown: str) -> ConfigurationError:
-    return ConfigurationError(f"{shown} is nested too deeply.", hint=_IS_IT)
+def _too_deep(shown: str) -> TooLargeError:
+    return TooLargeError(f"{shown} is nested too deeply.", hint=_IS_IT)

@@ -143,8 +143,14 @@ def judge_fail_closed(sampler: Component) -> Iterator[Problem]:
         setting,
         f"{state}: every event without a trace (or without the attribute) is dropped",
         *example((*sampler.path, "fail_closed"), "false"),
-        "# Or judge by what every event has:",
-        *example(sampler.path, ("attribute_source: record", "from_attribute: log.record.uid")),
+        *(
+            (
+                "# Or judge by what every event has:",
+                *example(sampler.path, ("attribute_source: record", "from_attribute: log.record.uid")),
+            )
+            if hashes
+            else ()
+        ),
     )
 
 
@@ -166,13 +172,18 @@ def judge_priority(sampler: Component) -> Iterator[Problem]:
         yield warning(
             setting,
             "is not set: failures and denials are sampled, too",
-            *example((*sampler.path, "sampling_priority"), "activity.sample.priority"),
-            "# A transform before it sets that to 100 (a number) for what must not be sampled:",
             *example(
-                ("processors", "transform/priority", "log_statements"),
+                ("processors",),
                 (
-                    '- set(log.attributes["activity.sample.priority"], 100) where '
-                    f'{_OUTCOME} == "failure" or {_OUTCOME} == "denied"',
+                    *example(sampler.path[1:], ("sampling_priority: activity.sample.priority",)),
+                    "# A transform before it sets that to 100 (a number) for what must not be sampled:",
+                    *example(
+                        ("transform/priority", "log_statements"),
+                        (
+                            '- set(log.attributes["activity.sample.priority"], 100) where '
+                            f'{_OUTCOME} == "failure" or {_OUTCOME} == "denied"',
+                        ),
+                    ),
                 ),
             ),
         )

@@ -9,11 +9,9 @@ from typing import Final
 
 from activitylog.collector.examined import Examined, Role
 from activitylog.collector.finding import Check, Problem, error, example
-from activitylog.collector.pipelines import Pipeline, Reference
-from activitylog.collector.value import Setting
+from activitylog.collector.pipelines import SOURCES, Pipeline, Reference
+from activitylog.collector.value import NotJudged, Setting
 
-#: Receivers that take activity events: from clients and other Collectors, or from Kafka.
-_SOURCES: Final = frozenset({"otlp", "kafka"})
 _ENDS: Final = {
     Role.AGENT: frozenset({"otlp_grpc", "otlp_http", "load_balancing"}),
     Role.GATEWAY: frozenset({"clickhouse", "kafka"}),
@@ -51,6 +49,26 @@ def _pipelines(examined: Examined) -> tuple[Pipeline, ...]:
     return examined.pipelines
 
 
+def _others(examined: Examined) -> list[Pipeline]:
+    return [pipeline for pipeline in examined.all_pipelines if pipeline not in examined.pipelines]
+
+
+def judge_others(pipeline: Pipeline) -> Iterator[Problem]:
+    """Logs of something else."""
+    raise NotJudged(pipeline.setting, "no otlp or kafka receiver leads to it, so no activity event does")
+    yield  # a generator, as all of them
+
+
+OTHERS: Final = Check(
+    "service.others",
+    "Pipelines of other logs",
+    "What is not for activity events may lose or change what it likes.",
+    _others,
+    judge_others,
+    str,
+)
+
+
 def judge_known(pipeline: Pipeline) -> Iterator[Problem]:
     """What it consists of depends on something that is not there."""
     for _, not_known in pipeline.unknown:
@@ -75,7 +93,7 @@ class _Names:
 
 
 def _names(examined: Examined) -> list[_Names]:
-    return [_Names(examined, tuple(name for pipeline in examined.pipelines for name in pipeline.undefined))]
+    return [_Names(examined, tuple(name for pipeline in examined.all_pipelines for name in pipeline.undefined))]
 
 
 def judge_references(names: _Names) -> Iterator[Problem]:
@@ -83,21 +101,26 @@ def judge_references(names: _Names) -> Iterator[Problem]:
     configuration = names.examined.configuration
     for reference in names.references:
         there = [key for key, _ in configuration.at(reference.kind).items()]
-        yield error(
-            reference.setting,
-            f"is {reference.id}, which {reference.kind} does not have",
-            *_near(reference.id, there),
-            *example((reference.kind, reference.id), "{}"),
-        )
+        yield _undefined(reference.setting, reference.id, reference.kind, there)
     extensions = [key.strip() for key, _ in configuration.at("extensions").items()]
     for setting, name in configuration.at("service", "extensions").texts():
         if name.strip() not in extensions:
-            yield error(
-                setting,
-                f"is {name}, which extensions does not have",
-                *_near(name, extensions),
-                *example(("extensions", name), "{}"),
-            )
+            yield _undefined(setting, name, "extensions", extensions)
+
+
+def _undefined(setting: Setting, name: str, section: str, there: list[str]) -> Problem:
+    if setting.is_expanded:
+        return error(
+            setting,
+            f"is what stands in ${{...}}, which {section} does not have",
+            f"# Let it be one of {', '.join(there)}." if there else f"# Configure it in {section}.",
+        )
+    return error(
+        setting,
+        f"is {name}, which {section} does not have",
+        *_near(name, there),
+        *example((section, name), "{}"),
+    )
 
 
 def _near(name: str, there: list[str]) -> tuple[str, ...]:
@@ -119,7 +142,7 @@ def judge_receiver(pipeline: Pipeline) -> Iterator[Problem]:
     """No way in."""
     pipeline.require("receivers")
     if not _has_undefined(pipeline, "receivers") and not any(
-        receiver.is_connector or receiver.type in _SOURCES for receiver in pipeline.receivers
+        receiver.is_connector or receiver.type in SOURCES for receiver in pipeline.receivers
     ):
         yield error(
             pipeline.setting.at("receivers"),
@@ -139,12 +162,34 @@ RECEIVER: Final = Check(
 )
 
 
-def judge_exporter(pipeline: Pipeline) -> Iterator[Problem]:
+@dataclass(frozen=True, slots=True)
+class _End:
+    pipeline: Pipeline
+    examined: Examined
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether events of one of its receivers are delivered by no other pipeline either."""
+        sources = self.examined.sources.get(self.pipeline.id, ())
+        delivered = {route.receiver.path for route in self.examined.routes}
+        missing = [source.path for source in sources if source.path not in delivered]
+        for other in self.examined.pipelines if missing else ():
+            if any(source.path in missing for source in self.examined.sources.get(other.id, ())):
+                other.require("exporters")
+        return not sources or bool(missing)
+
+    def __str__(self) -> str:
+        return str(self.pipeline)
+
+
+def judge_exporter(end: _End) -> Iterator[Problem]:
     """No way out."""
+    pipeline = end.pipeline
     pipeline.require("exporters")
     if _has_undefined(pipeline, "exporters"):
         return
-    if not pipeline.destinations and not any(exporter.is_connector for exporter in pipeline.exporters):
+    leads_on = pipeline.destinations or any(exporter.is_connector for exporter in pipeline.exporters)
+    if not leads_on and (not pipeline.exporters or end.is_needed):
         yield error(
             pipeline.setting.at("exporters"),
             "has no exporter that delivers: what comes in is acknowledged and thrown away"
@@ -158,7 +203,7 @@ EXPORTER: Final = Check(
     "service.exporters",
     "A way out",
     "Events that are acknowledged and go nowhere are lost.",
-    _pipelines,
+    lambda examined: [_End(pipeline, examined) for pipeline in examined.pipelines],
     judge_exporter,
     str,
 )
@@ -244,4 +289,4 @@ READERS: Final = Check(
     lambda metrics: metrics.name,
 )
 
-CHECKS: Final = (ANY, KNOWN, REFERENCES, RECEIVER, EXPORTER, ROLE, LEVEL, READERS)
+CHECKS: Final = (ANY, OTHERS, KNOWN, REFERENCES, RECEIVER, EXPORTER, ROLE, LEVEL, READERS)

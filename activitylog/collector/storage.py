@@ -13,7 +13,7 @@ from typing import Final
 
 from activitylog.collector.examined import Examined
 from activitylog.collector.finding import Check, Problem, error, example, warning
-from activitylog.collector.queue import Queue, queue_of
+from activitylog.collector.queue import Queue, queue_of, sized_example
 from activitylog.collector.value import Setting
 
 #: Bytes of the file for one byte of the queue, at most: 1.1 to 2.0 were measured, the more for larger requests.
@@ -110,7 +110,7 @@ def judge_bounded(queue: Queue) -> Iterator[Problem]:
             setting,
             f"{state}: queue_size does not say how much of the disk the queue takes",
             "# And a volume of at least three times that size:",
-            *example(queue.setting.path, ("sizer: bytes", "queue_size: 10737418240")),
+            *sized_example(queue, 10737418240),
         )
 
 
@@ -134,11 +134,7 @@ def judge_max_size(storage: Storage) -> Iterator[Problem]:
             setting,
             f"is {limit:,.0f}, which the queue can reach",
             "# Bound the queue itself:",
-            *(
-                line
-                for queue in storage.queues
-                for line in example(queue.setting.path, ("sizer: bytes", f"queue_size: {limit / _OVERHEAD:.0f}"))
-            ),
+            *(line for queue in storage.queues for line in sized_example(queue, limit / _OVERHEAD)),
         )
 
 

@@ -46,11 +46,13 @@ class Value:
         data: what YAML makes of it.
         place: where its key stands; of an item of a list, the item.
         text: the text behind ``data`` when it came out of ``${...}``: a setting that is a text takes this.
+        is_expanded: whether any of it came out of ``${...}``, and so may be a secret.
     """
 
     data: Data
     place: Place
     text: str | None = None
+    is_expanded: bool = False
 
 
 class NotKnown(Exception):  # noqa: N818 - not an error
@@ -60,6 +62,14 @@ class NotKnown(Exception):  # noqa: N818 - not an error
         super().__init__(f"{setting} is not known here: it depends on {what}")
         self.setting = setting
         self.what = what
+
+
+class NotJudged(NotKnown):
+    """A value that is known, and that nothing can be said of."""
+
+    def __init__(self, setting: Setting, what: str) -> None:
+        super().__init__(setting, what)
+        self.args = (f"{setting} is not judged: {what}",)
 
 
 class WrongValueError(ConfigurationError):
@@ -106,6 +116,11 @@ class Setting:
     def is_known(self) -> bool:
         """Whether it does not depend on something that is not there."""
         return self.value is None or not isinstance(self.value.data, Unknown)
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether it came out of ``${...}``, and must not be shown."""
+        return self.value is not None and self.value.is_expanded
 
     @property
     def kind(self) -> str:

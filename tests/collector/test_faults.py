@@ -87,7 +87,7 @@ def test_inserts_whose_answers_are_lost(tmp_path: Path, more: str, copies: int) 
         client = store.client()
         apply(client)
         gate = Gate(store.port, after=lost_twice)
-        files = ["gateway.yaml", "overlays/unbatched.yaml", changed]
+        files: list[str | Path] = ["gateway.yaml", "overlays/unbatched.yaml", changed]
         environment = behind(store, CLICKHOUSE_ENDPOINT=f"http://127.0.0.1:{gate.port}")
         try:
             with Otelcol(files, tmp_path / "gateway", environment=environment) as gateway:
