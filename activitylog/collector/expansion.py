@@ -48,6 +48,7 @@ class Expansion:
     characters: int = _MOST_CHARACTERS
     values: int = _MOST_VALUES
     _unknown: list[str] = field(default_factory=list)
+    _contents: dict[Path, str] = field(default_factory=dict)
     _files: dict[Path, Value] = field(default_factory=dict)
 
     def expand(self, value: Value, depth: int = 0) -> Value:
@@ -83,7 +84,7 @@ class Expansion:
             if not reference:
                 return self._done(text, value)
             value = replace(value, is_expanded=True)
-            found = self._retrieved(reference[2:-1], place)
+            found = self._retrieved(reference[2:-1], place, reference == text)
             if reference == text:
                 return self.expand(found, depth + 1)
             # The Collector replaces all of them, also one that is escaped and was passed over.
@@ -104,17 +105,18 @@ class Expansion:
             return f"\ue0f0{len(self._unknown) - 1}\ue0f1"
         return found.text or ""
 
-    def _retrieved(self, uri: str, place: Place) -> Value:
+    def _retrieved(self, uri: str, place: Place, is_alone: bool) -> Value:
+        """What a reference gives: as YAML where it is alone, else as a text."""
         scheme, _, rest = ("env", "", uri) if ":" not in uri else _split(uri, place)
         if "$" in rest:
             raise ConfigurationError(f"{place} has a $ inside ${{...}}.", hint=_DOLLAR)
         if scheme == "env":
-            return self._variable(rest, place)
+            return self._variable(rest, place, is_alone)
         if scheme == "file":
-            return self._file(rest, place)
+            return self._file(rest, place, is_alone)
         return Value(Unknown(f"what ${{{scheme}:...}} gives"), place)
 
-    def _variable(self, rest: str, place: Place) -> Value:
+    def _variable(self, rest: str, place: Place, is_alone: bool) -> Value:
         name, has_default, default = rest.partition(":-")
         if _MARK.search(name):
             return Value(Unknown(f"the variable whose name stands at {place}"), place)
@@ -122,19 +124,24 @@ class Expansion:
             raise ConfigurationError(f"{place} has a ${{...}} that names no variable.", hint=_DOLLAR)
         if name in self.environ:
             text = self.environ[name]
-            return _parsed(text, place) if text else Value(None, place, "")
+            return _parsed(text, place, is_alone) if text else Value(None, place, "")
         if has_default:
-            return _parsed(default, place)
+            return _parsed(default, place, is_alone)
         return Value(Unknown(f"the variable {name}, which is not set here"), place)
 
-    def _file(self, rest: str, place: Place) -> Value:
+    def _file(self, rest: str, place: Place, is_alone: bool) -> Value:
         if _MARK.search(rest) or "\0" in rest:
             return Value(Unknown(f"the file whose name stands at {place}"), place)
         path = self.folder / rest
         if not path.is_file():
             return Value(Unknown(f"the file {rest}, which is not there"), place)
+        if path not in self._contents:
+            self._contents[path] = read_content(path, rest)
+        content = self._contents[path]
+        if not is_alone:
+            return Value(content, Place(rest, 1), content)
         if path not in self._files:
-            self._files[path] = _read(read_content(path, rest), rest, None)
+            self._files[path] = _read(content, rest, None)
         return self._files[path]
 
 
@@ -145,9 +152,9 @@ def _split(uri: str, place: Place) -> tuple[str, str, str]:
     return parts[1], ":", parts[2]
 
 
-def _parsed(text: str, place: Place) -> Value:
-    """A variable's text as YAML."""
-    if _MARK.search(text) or not text:
+def _parsed(text: str, place: Place, is_alone: bool) -> Value:
+    """A variable's text, as YAML where nothing stands around it."""
+    if not is_alone or _MARK.search(text) or not text:
         return Value(text, place, text)
     return _read(text, place.file, place)
 

@@ -14,9 +14,9 @@ from typing import Final, TypeVar
 from activitylog.collector.examined import Examined
 from activitylog.collector.finding import Check, Problem, Severity, example
 from activitylog.collector.ottl import Call, calls_of
+from activitylog.collector.patterns import found_by
 from activitylog.collector.pipelines import Component
 from activitylog.collector.sampler import WEIGHT
-from activitylog.collector.patterns import found_by
 from activitylog.collector.value import NotJudged, Setting
 from activitylog.event import DEFAULT_LIMITS, FIELDS
 

@@ -49,14 +49,40 @@ def _pipelines(examined: Examined) -> tuple[Pipeline, ...]:
     return examined.pipelines
 
 
-def _others(examined: Examined) -> list[Pipeline]:
-    return [pipeline for pipeline in examined.all_pipelines if pipeline not in examined.pipelines]
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A pipeline among the others."""
+
+    pipeline: Pipeline
+    examined: Examined
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether events of one of its receivers are delivered by no other pipeline either."""
+        sources = self.examined.sources.get(self.pipeline.id, ())
+        delivered = {route.receiver.path for route in self.examined.routes}
+        missing = [source.path for source in sources if source.path not in delivered]
+        for other in self.examined.pipelines if missing else ():
+            if any(source.path in missing for source in self.examined.sources.get(other.id, ())):
+                other.require("exporters")
+        return not sources or bool(missing)
+
+    def __str__(self) -> str:
+        return str(self.pipeline)
 
 
-def judge_others(pipeline: Pipeline) -> Iterator[Problem]:
+def _others(examined: Examined) -> list[_Placed]:
+    others = (pipeline for pipeline in examined.all_pipelines if pipeline not in examined.pipelines)
+    return [_Placed(pipeline, examined) for pipeline in others]
+
+
+def judge_others(placed: _Placed) -> Iterator[Problem]:
     """Logs of something else."""
-    raise NotJudged(pipeline.setting, "no otlp or kafka receiver leads to it, so no activity event does")
-    yield  # a generator, as all of them
+    if placed.pipeline.id not in placed.examined.sources:
+        raise NotJudged(
+            placed.pipeline.setting, "no otlp or kafka receiver leads to it, so no activity event does"
+        )
+    yield from ()
 
 
 OTHERS: Final = Check(
@@ -162,34 +188,14 @@ RECEIVER: Final = Check(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    pipeline: Pipeline
-    examined: Examined
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether events of one of its receivers are delivered by no other pipeline either."""
-        sources = self.examined.sources.get(self.pipeline.id, ())
-        delivered = {route.receiver.path for route in self.examined.routes}
-        missing = [source.path for source in sources if source.path not in delivered]
-        for other in self.examined.pipelines if missing else ():
-            if any(source.path in missing for source in self.examined.sources.get(other.id, ())):
-                other.require("exporters")
-        return not sources or bool(missing)
-
-    def __str__(self) -> str:
-        return str(self.pipeline)
-
-
-def judge_exporter(end: _End) -> Iterator[Problem]:
+def judge_exporter(placed: _Placed) -> Iterator[Problem]:
     """No way out."""
-    pipeline = end.pipeline
+    pipeline = placed.pipeline
     pipeline.require("exporters")
     if _has_undefined(pipeline, "exporters"):
         return
     leads_on = pipeline.destinations or any(exporter.is_connector for exporter in pipeline.exporters)
-    if not leads_on and (not pipeline.exporters or end.is_needed):
+    if not leads_on and (not pipeline.exporters or placed.is_needed):
         yield error(
             pipeline.setting.at("exporters"),
             "has no exporter that delivers: what comes in is acknowledged and thrown away"
@@ -203,7 +209,7 @@ EXPORTER: Final = Check(
     "service.exporters",
     "A way out",
     "Events that are acknowledged and go nowhere are lost.",
-    lambda examined: [_End(pipeline, examined) for pipeline in examined.pipelines],
+    lambda examined: [_Placed(pipeline, examined) for pipeline in examined.pipelines],
     judge_exporter,
     str,
 )

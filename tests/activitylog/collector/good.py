@@ -127,7 +127,8 @@ exporters:
         sending_queue:
           enabled: false
         retry_on_failure:
-          max_elapsed_time: 20s
+          max_interval: 2s
+          max_elapsed_time: 5s
     sending_queue:
       enabled: true
       storage: file_storage/queue
@@ -136,6 +137,8 @@ exporters:
     retry_on_failure:
       enabled: true
       initial_interval: 1s
+      multiplier: 1.5
+      randomization_factor: 0.5
       max_elapsed_time: 0s
 """
     + STORAGE

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from activitylog.collector import Setting, read, read_texts
-from activitylog.collector.value import NotKnown, WrongValueError
+from activitylog.collector import Setting, expansion, read, read_texts
+from activitylog.collector.expansion import Expansion
+from activitylog.collector.reading import read_content, read_text
+from activitylog.collector.value import NotKnown, Place, Value, WrongValueError
 from activitylog.exceptions import ConfigurationError
 
 
@@ -149,6 +151,40 @@ class TestVariables:
             value("${env:A}", **environ)
 
 
+class TestAmountOfWork:
+    def test_what_is_done_is_not_looked_at_again(self) -> None:
+        """Each round goes on where the last one was."""
+        text = "} " * 10_000 + "".join(f"${{B{number}}}" for number in range(100))
+        environ = {f"B{number}": "y" for number in range(100)}
+        expanded = Expansion(environ, Path(), characters=110_000).expand(Value(text, Place("f", 1)))
+        assert expanded.data == "} " * 10_000 + "y" * 100
+
+    def test_has_a_bound(self) -> None:
+        """One for all values together."""
+        expansion, text = Expansion({"A": "x"}, Path(), characters=60), Value("a ${A} and more", Place("f", 1))
+        assert expansion.expand(text).data == "a x and more"
+        assert expansion.expand(text).data == "a x and more"
+        with pytest.raises(ConfigurationError, match="does not come to an end"):
+            expansion.expand(text)
+
+    def test_only_what_stands_alone_is_read_as_yaml(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once for the outermost of many defaults, not for each."""
+        texts: list[str] = []
+
+        def counting(text: str, shown: str, place: Place | None = None) -> Value:
+            texts.append(text)
+            return read_text(text, shown, place)
+
+        monkeypatch.setattr(expansion, "read_text", counting)
+        text = "${NOT:-" * 50 + "12" + "}" * 50
+        assert Expansion({}, Path()).expand(Value(text, Place("f", 1))).data == 12
+        assert texts == ["12"]
+
+    def test_an_escaped_one_before_it_is_replaced_too(self) -> None:
+        """As by the Collector."""
+        assert value("'$${env:A} ${env:A}'", A="x").text() == "$x x"
+
+
 class TestIncludedFiles:
     def test_a_file(self, tmp_path: Path) -> None:
         """Read as YAML, with its own lines, relative to the working directory."""
@@ -158,10 +194,35 @@ class TestIncludedFiles:
         assert (setting.text(), str(setting.near)) == ("a/b", "more.yaml:2")
 
     def test_inside_a_text(self, tmp_path: Path) -> None:
-        """Nobody knows what that would be."""
-        (tmp_path / "more.yaml").write_text("a: 1\n")
-        with pytest.raises(ConfigurationError, match="file inside a text"):
-            read_texts(("f.yaml", "exporters: {x: 'a ${file:more.yaml}'}"), environ={}, folder=tmp_path)
+        """Its content, whether that is YAML or not."""
+        (tmp_path / "one").write_text("12\n")
+        (tmp_path / "two").write_text("@a: b: c")
+        text = "exporters: {x: 'a ${file:one} ${file:two}', y: '${file:two}'}"
+        top = read_texts(("f.yaml", text), environ={}, folder=tmp_path)
+        assert top.at("exporters", "x").text() == "a 12\n @a: b: c"
+        assert top.at("exporters", "y").text() == "@a: b: c"
+
+    def test_is_read_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However often it is named."""
+        read_paths: list[Path] = []
+
+        def counting(path: Path, shown: str) -> str:
+            read_paths.append(path)
+            return read_content(path, shown)
+
+        monkeypatch.setattr(expansion, "read_content", counting)
+        (tmp_path / "one").write_text("12")
+        text = "exporters: {x: '${file:one}', y: 'a ${file:one}', z: '${file:one}'}"
+        read_texts(("f.yaml", text), environ={}, folder=tmp_path)
+        assert read_paths == [tmp_path / "one"]
+
+    def test_values_of_all_files_together(self, tmp_path: Path) -> None:
+        """A file that is named often is as large as all of its copies."""
+        (tmp_path / "one").write_text("[1, 2, 3]")
+        value = read_text("[" + "'${file:one}', " * 5 + "]", "f")
+        assert Expansion({}, tmp_path, values=26).expand(value)
+        with pytest.raises(ConfigurationError, match="named too often"):
+            Expansion({}, tmp_path, values=25).expand(value)
 
     def test_that_names_itself(self, tmp_path: Path) -> None:
         """Ends with an error."""

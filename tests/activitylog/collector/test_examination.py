@@ -213,6 +213,122 @@ class TestPipelines:
         assert ("processors.memory_limiter", "warning") in problems(text)
 
 
+DEBUG = "      receivers: [otlp]\n      processors: [memory_limiter]\n      exporters: [debug]\n"
+
+
+class TestPipelinesOfOtherLogs:
+    FILES = (
+        (
+            "    logs:\n",
+            "    logs/files:\n      receivers: [filelog]\n      exporters: [otlp_http/loki]\n    logs:\n",
+        ),
+        ("  otlp:\n    protocols", "  filelog:\n  otlp:\n    protocols"),
+        ("exporters:\n  clickhouse:", "exporters:\n  otlp_http/loki: {endpoint: 'http://loki'}\n  clickhouse:"),
+    )
+
+    def test_nothing_is_said_of_them(self) -> None:
+        """But once that nothing is."""
+        text = broken(GATEWAY, *self.FILES)
+        assert problems(text) == []
+        ((check, found),) = skipped(text)
+        assert check == "service.others"
+        assert "service.pipelines.logs/files is not judged: no otlp or kafka receiver leads to it" in found
+
+    def test_that_a_connector_leads_to(self) -> None:
+        """Events come there, too."""
+        text = broken(
+            GATEWAY,
+            *self.FILES,
+            ("receivers: [filelog]", "receivers: [filelog, forward]"),
+            ("exporters: [clickhouse]", "exporters: [clickhouse, forward]"),
+            ("extensions:\n  file", "connectors:\n  forward:\nextensions:\n  file"),
+        )
+        assert skipped(text) == []
+        assert ("queue.storage", "error") in problems(text)
+
+    def test_that_only_shows_them(self) -> None:
+        """No loss and no second answer, where another pipeline delivers."""
+        text = broken(
+            GATEWAY,
+            ("    logs:\n", "    logs/debug:\n" + DEBUG + "    logs:\n"),
+            ("exporters:\n  clickhouse:", "exporters:\n  debug:\n  clickhouse:"),
+        )
+        assert problems(text) == []
+        other = broken(
+            text,
+            ("logs/debug:\n      receivers: [otlp]", "logs/debug:\n      receivers: [otlp/2]"),
+            ("  otlp:\n    protocols", "  otlp/2: {protocols: {}}\n  otlp:\n    protocols"),
+        )
+        assert problems(other) == [("service.exporters", "error")]
+
+
+def forwarded(connector: str, second: str, exporter: str = "{}") -> str:
+    """Events that a connector hands on to two pipelines, of which the second one ends elsewhere."""
+    return broken(
+        GATEWAY,
+        ("    logs:\n      receivers: [otlp]\n", f"    logs:\n      receivers: [{connector}]\n"),
+        (
+            "  pipelines:\n",
+            "  pipelines:\n    logs/in:\n      receivers: [otlp]\n      processors: [memory_limiter]\n"
+            f"      exporters: [{connector}]\n    logs/second:\n      receivers: [{connector}]\n"
+            f"      processors: [transform/event_name]\n      exporters: [{second}]\n",
+        ),
+        ("extensions:\n  file", f"connectors:\n  {connector}:\nextensions:\n  file"),
+        ("exporters:\n  clickhouse:\n", f"exporters:\n  clickhouse/2: {exporter}\n  clickhouse:\n"),
+    )
+
+
+class TestTwice:
+    def test_through_a_connector(self) -> None:
+        """Both pipelines behind it store the event."""
+        (finding,) = [finding for finding in examined(forwarded("forward", "clickhouse")) if finding.is_problem]
+        assert (finding.check, finding.key) == ("routes.receivers", "receivers.otlp")
+        assert "logs/second and service.pipelines.logs, to the same table" in finding.found
+
+    def test_through_one_that_chooses(self) -> None:
+        """An event goes one of the ways."""
+        assert problems(forwarded("routing", "clickhouse")) == []
+
+    @pytest.mark.parametrize(
+        ("exporter", "twice"),
+        [
+            ("{endpoint: 'tcp://u:p@ClickHouse:9440', logs_table_name: activity_events_ingest}", True),
+            ("{endpoint: 'tcp://other:9440', logs_table_name: activity_events_ingest}", False),
+            ("{endpoint: 'tcp://clickhouse:9440', logs_table_name: otel_logs}", False),
+            ("{endpoint: 'tcp://clickhouse:9440/x', logs_table_name: activity_events_ingest}", False),
+            ("{endpoint: 'tcp://clickhouse:9440', database: x, logs_table_name: activity_events_ingest}", False),
+        ],
+    )
+    def test_what_is_the_same_table(self, exporter: str, twice: bool) -> None:
+        """Of the same server, in the same database."""
+        found = problems(forwarded("forward", "clickhouse/2", exporter))
+        assert (("routes.receivers", "warning") in found) is twice
+
+
+class TestSecretsInNames:
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            ((PIPELINE, "processors: [memory_limiter, transform/event_name, '${env:S}']"),),
+            ((PIPELINE, "processors: [memory_limiter, transform/event_name, 'a/${env:S}']"),),
+            (("exporters: [clickhouse]", "exporters: [clickhouse, '${env:S}']"),),
+            ((PIPELINE, "processors: ${env:LIST}"),),
+            (("extensions: [file_storage/queue]", "extensions: [file_storage/queue, '${env:S}']"),),
+            (("extensions: [file_storage/queue]", "extensions: ['${env:S}']"),),
+            (("      storage: file_storage/queue\n", "      storage: ${env:S}\n"),),
+        ],
+    )
+    def test_are_not_shown(self, changes: tuple[tuple[str, str], ...]) -> None:
+        """A name that nothing has may be a password that stands in the wrong place."""
+        found = [
+            finding
+            for finding in examined(broken(GATEWAY, *changes), S="hunter2", LIST="[hunter2]")
+            if finding.is_problem
+        ]
+        assert found
+        assert "hunter2" not in repr(found)
+
+
 class TestRoles:
     @pytest.mark.parametrize(
         ("text", "role", "expected"),

@@ -63,6 +63,14 @@ BREAKAGES: list[Breakage] = [
     ),
     (
         FROM_KAFKA,
+        (("on_error: false", "on_error: false\n      on_permanent_error: true"),),
+        "kafka_receiver.message_marking",
+        "error",
+        "receivers.kafka.message_marking.on_permanent_error",
+        "marked as taken",
+    ),
+    (
+        FROM_KAFKA,
         (("    error_backoff:\n      enabled: true\n", ""),),
         "kafka_receiver.error_backoff",
         "warning",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.activitylog.collector.good import GATEWAY, Breakage, assert_broken, each, processor
+from tests.activitylog.collector.good import GATEWAY, Breakage, assert_broken, broken, each, examined, processor
 
 
 def attributes(action: str) -> tuple[tuple[str, str], ...]:
@@ -47,6 +47,17 @@ BREAKAGES: list[Breakage] = [
         "error",
         "processors.attributes.actions[0]",
         "deletes activity.producer, activity.seq: `activitylog verify` cannot say",
+    ),
+    (
+        GATEWAY,
+        processor(
+            "attributes: {include: {match_type: strict, log_bodies: [a]}, "
+            "actions: [{action: delete, key: log.record.uid}]}"
+        ),
+        "keys.attributes",
+        "warning",
+        "processors.attributes.actions[0]",
+        "for the events that its condition takes",
     ),
     (
         GATEWAY,
@@ -163,3 +174,13 @@ BREAKAGES: list[Breakage] = [
 def test_one_thing_is_broken(breakage: Breakage) -> None:
     """The check says so, and no other one."""
     assert_broken(breakage)
+
+
+def test_lists_of_redaction_keep_what_is_there() -> None:
+    """And nobody is told to let all keys through."""
+    lists = "allowed_keys: [mine], ignored_keys: [other, '${env:A}'], blocked_key_patterns: ['^user']"
+    text = broken(GATEWAY, *processor(f"redaction: {{{lists}}}"))
+    allowed, ignored = (finding.do for finding in examined(text, A="hidden") if finding.check == "keys.redaction")
+    assert not any("allow_all_keys" in line for line in allowed)
+    assert {"      - mine", "      - log.record.uid", "      - user.id"} <= set(allowed)
+    assert ignored[-4:-1] == ("      - other", "      # what stands in ${...}", "      - user.id")

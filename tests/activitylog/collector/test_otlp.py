@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.activitylog.collector.good import AGENT, Breakage, assert_broken, each
+from tests.activitylog.collector.good import AGENT, Breakage, assert_broken, broken, each, examined, problems
 
 BREAKAGES: list[Breakage] = [
     (
@@ -83,3 +83,15 @@ BREAKAGES: list[Breakage] = [
 def test_one_thing_is_broken(breakage: Breakage) -> None:
     """The check says so, and no other one."""
     assert_broken(breakage)
+
+
+def test_a_socket_is_of_this_machine() -> None:
+    """Whatever its path looks like."""
+    assert problems(broken(AGENT, ("127.0.0.1:4317", "/run/otel.sock\n        transport: unix"))) == []
+
+
+def test_all_extensions_are_listed() -> None:
+    """A list replaces the one that is there."""
+    text = broken(AGENT, ("127.0.0.1:4317", "0.0.0.0:4317"))
+    (finding,) = [finding for finding in examined(text) if finding.check == "otlp_receiver.auth"][:1]
+    assert "  extensions: [file_storage/queue, bearertokenauth]" in finding.do

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+import yaml
+
 from tests.activitylog.collector.good import (
     FOLDING,
     GATEWAY,
@@ -9,7 +12,10 @@ from tests.activitylog.collector.good import (
     SAMPLING,
     Breakage,
     assert_broken,
+    broken,
     each,
+    examined,
+    problems,
     processor,
 )
 
@@ -169,3 +175,58 @@ BREAKAGES: list[Breakage] = [
 def test_one_thing_is_broken(breakage: Breakage) -> None:
     """The check says so, and no other one."""
     assert_broken(breakage)
+
+
+def done(text: str, *changes: tuple[str, str]) -> tuple[str, ...]:
+    """What is to be written where this is changed."""
+    (finding,) = [
+        finding
+        for finding in examined(broken(text, *changes))
+        if finding.is_problem and finding.check != "dedup.memory"
+    ]
+    return finding.do
+
+
+def test_include_fields_stand_in_the_place_of_exclude_fields() -> None:
+    """The Collector refuses both together."""
+    lines = done(
+        FOLDING,
+        (
+            "    include_fields:\n      - attributes.activity\\.event\\.name\n      - attributes.user\\.id\n",
+            "    exclude_fields:\n      - attributes.activity\\.seq\n",
+        ),
+    )
+    assert lines[0].startswith("# Instead of exclude_fields")
+
+
+def test_one_mapping_of_processors() -> None:
+    """A key that stands twice is an error."""
+    lines = done(SAMPLING, ("    sampling_priority: activity.sample.priority\n", ""))
+    assert lines.count("processors:") == 1
+    assert set(yaml.safe_load("\n".join(lines))["processors"]) == {"probabilistic_sampler", "transform/priority"}
+
+
+@pytest.mark.parametrize(("mode", "said"), [("hash_seed", True), ("proportional", False)])
+def test_an_attribute_to_judge_by_only_where_it_is_hashed(mode: str, said: bool) -> None:
+    """The other modes take the trace's randomness, or that of an attribute made for it."""
+    lines = done(SAMPLING, ("    fail_closed: false\n", f"    mode: {mode}\n"))
+    assert any("from_attribute" in line for line in lines) is said
+
+
+def test_a_limiter_before_the_connector_is_enough() -> None:
+    """What it refuses comes back through it."""
+    text = broken(
+        GATEWAY,
+        ("    logs:\n      receivers: [otlp]\n", "    logs:\n      receivers: [forward]\n"),
+        (PIPELINE, "      processors: [transform/event_name]\n"),
+        (
+            "  pipelines:\n",
+            "  pipelines:\n    logs/in:\n      receivers: [otlp]\n      processors: [memory_limiter]\n"
+            "      exporters: [forward]\n",
+        ),
+        ("extensions:\n  file", "connectors:\n  forward:\nextensions:\n  file"),
+    )
+    assert problems(text) == []
+    assert problems(broken(text, ("processors: [memory_limiter]", "processors: []"))) == [
+        ("processors.memory_limiter", "warning")
+    ]

@@ -55,6 +55,8 @@ TREES = st.recursive(
     ),
     max_leaves=30,
 )
+#: As names of components: what stands there may be a secret that is in the wrong place.
+REFERENCES = ["${env:S}", "otlp/${env:S}", "${env:LIST}", "${env:UNSET:-s3cr3t-Xq7}", "${env:A}", "${file:x}"]
 PLACES = ("receivers", "processors", "exporters", "extensions")
 
 
@@ -66,9 +68,10 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     configured: dict[str, Any] = {
         place: draw(st.dictionaries(st.sampled_from(types), TREES, max_size=4)) for place in PLACES
     }
-    pipeline = {kind: draw(st.lists(st.sampled_from(types), max_size=4)) for kind in PLACES[:3]}
+    names = [*types, *REFERENCES]
+    pipeline = {kind: draw(st.lists(st.sampled_from(names), max_size=4)) for kind in PLACES[:3]}
     configured["service"] = {
-        "extensions": draw(st.lists(st.sampled_from(types), max_size=2)),
+        "extensions": draw(st.lists(st.sampled_from(names), max_size=2)),
         "pipelines": {
             "logs": pipeline,
             **draw(st.dictionaries(st.sampled_from(["logs/2", "traces"]), TREES, max_size=1)),
@@ -82,7 +85,7 @@ def examine_texts(*texts: str) -> list[dict[str, Any]]:
     """The findings, or none where it is no configuration."""
     named = [(f"{number}.yaml", text) for number, text in enumerate(texts)]
     try:
-        found = examine(read_texts(*named, environ={"A": "1"}))
+        found = examine(read_texts(*named, environ={"A": "1", "S": SECRET, "LIST": f"[{SECRET}]"}))
     except ConfigurationError as error:
         return [{"error": error.message, "hint": error.hint or pytest.fail("an error without a hint")}]
     return [dataclasses.asdict(finding) for finding in found]
@@ -92,7 +95,9 @@ def examine_texts(*texts: str) -> list[dict[str, Any]]:
 @given(st.one_of(TREES, configurations()), TREES)
 def test_any_structure_is_a_finding_or_a_configuration_error(first: Any, second: Any) -> None:
     """Whatever YAML holds, and whatever is merged with it."""
-    assert json.dumps(examine_texts(yaml.safe_dump(first), yaml.safe_dump(second)))
+    said = json.dumps(examine_texts(yaml.safe_dump(first), yaml.safe_dump(second)))
+    assert said
+    assert SECRET not in said
 
 
 @settings(max_examples=200, deadline=None)
@@ -120,8 +125,10 @@ def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-def is_secret(path: tuple[Any, ...]) -> bool:
-    """Names of components, hosts and folders are shown."""
+def is_secret(path: tuple[Any, ...], secret: Any) -> bool:
+    """Names of components, hosts and folders are shown; names that came out of a variable are not."""
+    if str(secret).startswith("${"):
+        return path[-1] not in ("endpoint", "directory")
     return path[0] != "service" and path[-1] not in ("storage", "endpoint", "directory")
 
 
@@ -147,7 +154,7 @@ def test_no_value_of_a_setting_is_ever_shown(name: str, secret: Any) -> None:
     """A secret in the place of each value of each good configuration, one after the other, is in no finding."""
     tree = yaml.safe_load(ALL[name])
     in_url = isinstance(secret, str) and "://" in secret
-    for path in (path for path in paths(tree) if is_secret(path) or (in_url and path[-1] == "endpoint")):
+    for path in (path for path in paths(tree) if is_secret(path, secret) or (in_url and path[-1] == "endpoint")):
         text = yaml.safe_dump(replaced(tree, path, secret))
         try:
             found = examine(read_texts(("f.yaml", text), environ={"SET": SECRET}))

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.activitylog.collector.good import AGENT, BALANCER, GATEWAY, QUEUE, Breakage, assert_broken, each
+import pytest
+
+from tests.activitylog.collector.good import (
+    AGENT,
+    BALANCER,
+    GATEWAY,
+    QUEUE,
+    Breakage,
+    assert_broken,
+    broken,
+    each,
+    examined,
+)
 
 BREAKAGES: list[Breakage] = [
     (
@@ -40,11 +52,47 @@ BREAKAGES: list[Breakage] = [
     ),
     (
         GATEWAY,
-        (("        sizer: items\n", "        sizer: bytes\n"), ("queue_size: 5000000", "queue_size: 19999")),
+        (
+            ("        sizer: items\n", "        sizer: bytes\n"),
+            ("min_size: 20000", "min_size: 5000001"),
+            ("max_size: 50000\n", "max_size: 9000000\n"),
+        ),
         "queue.valid",
         "error",
         "exporters.clickhouse.sending_queue.batch.min_size",
         "more than the queue_size",
+    ),
+    (
+        GATEWAY,
+        (("min_size: 20000", "min_size: -1"),),
+        "queue.valid",
+        "error",
+        "exporters.clickhouse.sending_queue.batch.min_size",
+        "must not be negative",
+    ),
+    (
+        GATEWAY,
+        (("max_size: 50000\n", "max_size: -1\n"),),
+        "queue.valid",
+        "error",
+        "exporters.clickhouse.sending_queue.batch.max_size",
+        "must not be negative",
+    ),
+    (
+        GATEWAY,
+        (("        sizer: items\n", ""), ("max_size: 50000\n", "max_size: 9000000\n")),
+        "queue.batch_min_size",
+        "warning",
+        "exporters.clickhouse.sending_queue.batch.min_size",
+        "is 20,000 bytes",
+    ),
+    (
+        GATEWAY,
+        ((QUEUE, "      wait_for_result: true\n"), ("max_elapsed_time: 0s", "max_elapsed_time: 29s")),
+        "queue.retry_intervals",
+        "error",
+        "exporters.clickhouse.retry_on_failure.max_elapsed_time",
+        "less than the max_interval of 30 s",
     ),
     (
         GATEWAY,
@@ -219,3 +267,32 @@ BREAKAGES: list[Breakage] = [
 def test_one_thing_is_broken(breakage: Breakage) -> None:
     """The check says so, and no other one."""
     assert_broken(breakage)
+
+
+@pytest.mark.parametrize(
+    ("queue", "batch", "said"),
+    [
+        ("", "        sizer: items\n", None),
+        ("", "", "items"),
+        ("      sizer: items\n", "", "items"),
+    ],
+)  # fmt: skip
+def test_a_sizer_of_the_queue_leaves_the_batches_alone(queue: str, batch: str, said: str | None) -> None:
+    """A batch without a sizer would take over the one that is to be written on the queue."""
+    text = broken(GATEWAY, ("      sizer: bytes\n", queue), ("        sizer: items\n", batch))
+    (sizer,) = [finding for finding in examined(text) if finding.check == "queue.sizer"]
+    (storage,) = [finding for finding in examined(broken(text, (QUEUE, ""))) if finding.check == "queue.storage"]
+    for finding in (sizer, storage):
+        assert ("        sizer: items" in finding.do) is (said is not None)
+        assert "      sizer: bytes" in finding.do
+
+
+def test_extensions_that_are_started_already_are_in_the_list() -> None:
+    """A list replaces the one that is there."""
+    text = broken(
+        GATEWAY,
+        ("extensions: [file_storage/queue]", "extensions: [health_check]"),
+        ("extensions:\n  file", "extensions:\n  health_check:\n  file"),
+    )
+    (finding,) = [finding for finding in examined(text) if finding.is_problem]
+    assert finding.do == ("service:", "  extensions: [health_check, file_storage/queue]")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from activitylog.collector import reading
+from activitylog.collector.merging import merge_into
 from activitylog.collector.reading import MAX_FILE_BYTES, plain, read_file, read_text
 from activitylog.collector.value import Place, Value
 from activitylog.exceptions import ConfigurationError
@@ -85,6 +87,36 @@ class TestMappings:
         """A number as a key is a text."""
         assert data(read_text("1: a\ntrue: b\n", "f")) == {"1": "a", "true": "b"}
 
+    def test_the_first_document(self) -> None:
+        """The Collector leaves out the others."""
+        assert data(read_text("a: 1\n---\nb: [\n", "f")) == {"a": 1}
+
+    def test_many_keys_are_written_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not into a copy of all those before, for each one."""
+        written = 0
+
+        def counting(target: dict[str, Value], second: dict[str, Value]) -> None:
+            nonlocal written
+            before = id(target)
+            merge_into(target, second)
+            written += len(second)
+            assert id(target) == before
+
+        monkeypatch.setattr(reading, "merge_into", counting)
+        keys = {f"k{number}": number for number in range(300)}
+        text = "\n".join(f"a::{key}: {number}" for key, number in keys.items())
+        assert data(read_text(text, "f")) == {"a": keys}
+        assert written == 300
+
+    def test_merging_in_place_keeps_the_mapping(self) -> None:
+        """A mapping that is there takes what is new."""
+        inner: dict[str, Value] = {}
+        place = Place("f", 1)
+        target = {"a": Value(inner, place)}
+        merge_into(target, {"a": Value({"b": Value(1, place)}, place)})
+        assert target["a"].data is inner
+        assert inner["b"].data == 1
+
     def test_an_empty_text(self) -> None:
         """Nothing, and no error."""
         assert read_text("# only a comment\n", "f").data is None
@@ -98,7 +130,6 @@ class TestErrors:
             ("a: 1\na: 2\n", "f:2 has the key a again."),
             ("? [a]\n: 1\n", "f:1 has a key that is a sequence."),
             ("a:\n  <<: 5\n", "f:2 has a << that names no mapping."),
-            ("a: 1\n---\nb: 2\n", "f:2 is no YAML"),
             ("a: \x07\n", "f is no YAML: it has a character that may not be there."),
             ("a: " + "[" * 2000, "f is nested too deeply."),
             ("a: &a [*a]\n", "f is nested too deeply."),
@@ -164,6 +195,12 @@ class TestFiles:
         with pytest.raises(ConfigurationError) as raised:
             read_file(tmp_path / "x.yaml", "x.yaml")
         assert raised.value.message == message
+
+    @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is none")
+    def test_what_has_no_end(self) -> None:
+        """No more is read than a file may have."""
+        with pytest.raises(ConfigurationError, match="more than 1,048,576 bytes"):
+            read_file(Path("/dev/zero"), "x")
 
     def test_a_folder(self, tmp_path: Path) -> None:
         """Is no file."""

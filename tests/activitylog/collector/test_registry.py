@@ -46,6 +46,7 @@ ELSEWHERE = {
     "dedup.memory",
     "service.components",
     "service.exporters",
+    "service.others",
     "service.pipelines",
     "service.receivers",
     "service.role",
