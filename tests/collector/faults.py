@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.collector.deployment import Deployment, deployed
+from tests.collector.otelcol import Otelcol
 from tests.serving import ServedStore
 from tests.waiting import wait_until
 
@@ -109,29 +110,23 @@ def _pauses(load: Load) -> Iterator[float]:
         yield rng.uniform(0.5, 1.5) * load.events / load.rate / (load.kills + 1)
 
 
-def _kill_gateway(deployment: Deployment, load: Load, ended: threading.Event) -> str:
-    for seconds in _pauses(load):
-        ended.wait(seconds)
-        deployment.gateway.kill()
-        deployment.gateway.start()
-    return f"gateway killed {load.kills} times"
+def _killing(part: str, of: Callable[[Deployment], Otelcol | ServedStore]) -> Harm:
+    """Kill a part now and then; it comes back at once."""
+
+    def harm(deployment: Deployment, load: Load, ended: threading.Event) -> str:
+        for seconds in _pauses(load):
+            ended.wait(seconds)
+            of(deployment).kill()
+            of(deployment).start()
+            deployment.store.wait()
+        return f"{part} killed {load.kills} times"
+
+    return harm
 
 
-def _kill_agent(deployment: Deployment, load: Load, ended: threading.Event) -> str:
-    for seconds in _pauses(load):
-        ended.wait(seconds)
-        deployment.agent.kill()
-        deployment.agent.start()
-    return f"agent killed {load.kills} times"
-
-
-def _kill_store(deployment: Deployment, load: Load, ended: threading.Event) -> str:
-    for seconds in _pauses(load):
-        ended.wait(seconds)
-        deployment.store.kill()
-        deployment.store.start()
-        deployment.store.wait()
-    return f"ClickHouse killed {load.kills} times"
+_kill_gateway: Final = _killing("gateway", lambda deployment: deployment.gateway)
+_kill_agent: Final = _killing("agent", lambda deployment: deployment.agent)
+_kill_store: Final = _killing("ClickHouse", lambda deployment: deployment.store)
 
 
 def _store_away(deployment: Deployment, load: Load, ended: threading.Event) -> str:

@@ -176,7 +176,7 @@ class TestAmountOfWork:
             return read_text(text, shown, place)
 
         monkeypatch.setattr(expansion, "read_text", counting)
-        text = "${NOT:-" * 50 + "12" + "}" * 50
+        text = "${env:NOT:-" * 50 + "12" + "}" * 50
         assert Expansion({}, Path()).expand(Value(text, Place("f", 1))).data == 12
         assert texts == ["12"]
 
