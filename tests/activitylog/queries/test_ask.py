@@ -434,9 +434,9 @@ client = connect("chdb://memory")
 apply(client)
 client.insert(
     "activity_events_ingest",
-    [[1772325000 * 10**9]],
-    column_names=["Timestamp"],
-    column_type_names=["DateTime64(9)"],
+    [[1772325000 * 10**9, "page.viewed"]],
+    column_names=["Timestamp", "EventName"],
+    column_type_names=["DateTime64(9)", "String"],
 )
 for name in ("newest", "events-by-hour", "volume", "busiest-hours"):
     row = next(row for row in ask(client, name).rows if row[1] != 0)
