@@ -17,6 +17,7 @@ from typing import Any
 import activitylog
 
 _EVENTS_A_REQUEST = 8_192
+_ATTEMPTS = 1_200
 
 
 def emit(url: str, spool: str, events: int) -> dict[str, float]:
@@ -72,6 +73,9 @@ def send(target: str, made: list[Any], times: int) -> int:
 
     Returns:
         How many events were taken.
+
+    Raises:
+        TimeoutError: one was refused for a minute.
     """
     import grpc
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
@@ -79,12 +83,14 @@ def send(target: str, made: list[Any], times: int) -> int:
     channel = grpc.insecure_channel(target, options=[("grpc.max_send_message_length", -1)])
     stub = LogsServiceStub(channel)  # type: ignore[no-untyped-call]
     for request in islice(cycle(made), times):
-        while True:
+        for _ in range(_ATTEMPTS):
             try:
                 stub.Export(request, timeout=60)
                 break
             except grpc.RpcError:
                 time.sleep(0.05)
+        else:
+            raise TimeoutError(f"{target} refused a request {_ATTEMPTS} times")
     channel.close()
     return times * _EVENTS_A_REQUEST
 
