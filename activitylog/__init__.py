@@ -10,6 +10,7 @@ Activity events for Python services: who did what to which object.
 """
 
 from activitylog._version import __version__
+from activitylog.carrying import carry
 from activitylog.config import aflush, configure, enabled, flush, shutdown, stats
 from activitylog.context import bind
 from activitylog.emit import ActivityLogger, activity, emit, emit_many, get_logger
@@ -28,6 +29,7 @@ __all__ = [
     "activity",
     "aflush",
     "bind",
+    "carry",
     "configure",
     "emit",
     "emit_many",

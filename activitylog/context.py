@@ -14,22 +14,26 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar, Token
-from types import MappingProxyType, TracebackType
+from types import FunctionType, MappingProxyType, MethodType, TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class _Frame(NamedTuple):
+#: What is called most often; without attributes of their own they are nobody.
+_FUNCTIONS: Final = (FunctionType, MethodType)
+
+
+class Frame(NamedTuple):
     """One block: what is bound inside it, whose it is, and the frame around it."""
 
     values: Mapping[str, Any]
     owner: object = None
-    outer: _Frame | None = None
+    outer: Frame | None = None
 
 
-_OUTERMOST: Final = _Frame(MappingProxyType({}))
-_frame: ContextVar[_Frame] = ContextVar("activitylog_context", default=_OUTERMOST)
+_OUTERMOST: Final = Frame(MappingProxyType({}))
+_frame: ContextVar[Frame] = ContextVar("activitylog_context", default=_OUTERMOST)
 _resolving: ContextVar[bool] = ContextVar("activitylog_resolving", default=False)
 
 
@@ -38,7 +42,7 @@ def current() -> Mapping[str, Any]:
     return _frame.get().values
 
 
-def push(values: Mapping[str, Any], owner: object = None) -> Token[_Frame]:
+def push(values: Mapping[str, Any], owner: object = None) -> Token[Frame]:
     """
     Bind values on top of what is bound, for code that cannot use a ``with`` block (hooks of frameworks).
 
@@ -46,10 +50,10 @@ def push(values: Mapping[str, Any], owner: object = None) -> Token[_Frame]:
     """
     outer = _frame.get()
     given = {key: value for key, value in values.items() if value is not None}
-    return _frame.set(_Frame(MappingProxyType({**outer.values, **given}), owner, outer))
+    return _frame.set(Frame(MappingProxyType({**outer.values, **given}), owner, outer))
 
 
-def pop(token: Token[_Frame]) -> None:
+def pop(token: Token[Frame]) -> None:
     """
     Restore what was bound before :func:`push`.
 
@@ -60,7 +64,17 @@ def pop(token: Token[_Frame]) -> None:
         _frame.reset(token)
 
 
-def resolve_once() -> Token[_Frame]:
+def frame() -> Frame:
+    """What is bound here as a whole, to be bound elsewhere by :func:`enter`."""
+    return _frame.get()
+
+
+def enter(frame: Frame | None) -> Token[Frame]:
+    """Bind what was bound where ``frame`` was taken, and nothing else (None: nothing); undo with :func:`pop`."""
+    return _frame.set(_OUTERMOST if frame is None else frame)
+
+
+def resolve_once() -> Token[Frame]:
     """Bind the current values again, each callable called once at the most; undo with :func:`pop`."""
     # partial: what cache() copies from a function it would ask a proxy for, too.
     values = {
@@ -89,6 +103,8 @@ def resolve(value: Any) -> Any:
 
 def is_lazy(value: Any) -> bool:
     """True for a callable to be called at emit; an object that is somebody (``pk``, ``id``) is not one."""
+    if type(value) in _FUNCTIONS and not value.__dict__:
+        return True
     if not callable(value) or isinstance(value, type):
         return False
     try:

@@ -28,7 +28,7 @@ ACTIVITYLOG = [
     ["visible"],
     ["_version", "exceptions", "event", "forked"],
     ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings", "toml_file"],
-    ["counters_place", "error_log", "ticker", "estimates"],
+    ["carrying", "counters_place", "error_log", "ticker", "estimates"],
     ["rules", "settings_file"],
     ["sampling", "counters"],
     ["rollup", "explanation", "seals", "counter_records"],
@@ -43,7 +43,7 @@ ACTIVITYLOG = [
     ["pipeline"],
     ["assembly"],
     ["config"],
-    ["emit", "testing"],
+    ["deferred", "emit", "testing"],
     ["pytest_plugin", "integrations"],
 ]
 STORE = [

@@ -1,0 +1,8 @@
+"""The admin; tests that need more name a URLconf of their own."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
