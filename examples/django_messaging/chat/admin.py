@@ -1,0 +1,1 @@
+"""The admin: users are activated and suspended there, too."""

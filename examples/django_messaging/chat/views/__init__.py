@@ -1,0 +1,1 @@
+"""The same views in several variants: compare ``before.py`` with ``after.py``."""

@@ -1,0 +1,1 @@
+"""A messenger: the project."""
