@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 #: Run by tests/collector/test_compose.py, which has a Collector for it.
 NEEDS_A_COLLECTOR = ROOT / "examples" / "behind_a_collector.py"
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path != NEEDS_A_COLLECTOR)
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 
 
 def blocks(path: Path) -> list[str]:
@@ -48,6 +49,21 @@ def test_each_example_runs(example: Path, tmp_path: Path) -> None:
     result = run([sys.executable, str(example)], tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_each_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell in a kernel of its own, in an empty folder; in the repository it is without output."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    for name in [name for name in os.environ if name.startswith(("ACTIVITYLOG_", "OTEL_"))]:
+        monkeypatch.delenv(name)
+    cells = nbformat.read(notebook, as_version=4)
+    assert not any(cell.get("outputs") for cell in cells.cells)
+    NotebookClient(cells, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert any(cell.get("outputs") for cell in cells.cells)
 
 
 def test_the_readme_names_every_setting() -> None:
