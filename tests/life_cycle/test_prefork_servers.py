@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import http.client
 import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from tests.kill import matrix
 from tests.kill.backend import served
 from tests.kill.worker import Cell
 from tests.life_cycle.prefork import CELL, EVENTS
+from tests.life_cycle.servers import Server, listening
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -37,87 +35,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]
         yield served_store
 
 
-class Server:
-    """
-    A master process with its workers; a context manager that leaves none of them.
+def serving(command: list[str], cell: Cell, kept: tuple[int, ...] = ()) -> Server:
+    """A server whose events are of this cell."""
+    return Server(command, environ=environment(cell), log=Path(cell.folder) / "log", kept=kept)
 
-    Args:
-        command: what runs it.
-        cell: whose events are emitted.
-        kept: descriptors that it inherits.
-    """
 
-    def __init__(self, command: list[str], cell: Cell, kept: tuple[int, ...] = ()) -> None:
-        self._acknowledged = cell.acknowledged
-        self.log = Path(cell.folder) / "log"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=_ROOT,
-                env=environment(cell),
-                stdout=log,
-                stderr=log,
-                pass_fds=kept,
-                start_new_session=True,
-            )
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(60)
-
-    def workers(self) -> list[int]:
-        """The processes that it has forked, and that have not ended."""
-        children = [
-            path.read_text().split() for path in Path(f"/proc/{self._process.pid}/task").glob("*/children")
-        ]
-        return [int(child) for of_thread in children for child in of_thread if _lives(child)]
-
-    def kill_a_worker(self) -> None:
-        """Without a word; returns when another one has taken its place."""
-        before = set(self.workers())
-        os.kill(min(before), signal.SIGKILL)
-        wait_until(lambda: set(self.workers()) - before and len(self.workers()) >= len(before))
-
-    def replace_all(self) -> None:
-        """As gunicorn reloads: workers end well, others take their place."""
-        before = set(self.workers())
-        self._process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not before & set(self.workers()))
-
-    def end(self) -> None:
-        """As a service is stopped: well, and in time."""
-        self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(60) == 0, self.log.read_text()[-3000:]
-
-    def kill(self) -> None:
-        """Master and workers at once."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(60)
-
-    def said(self, text: str, *, times: int) -> None:
-        """Wait until the log has it so many times, of all servers."""
-        wait_until(lambda: self.log.read_text().count(text) >= times)
-
-    def acknowledged(self, events: int) -> None:
-        """Wait until so many were, of all servers."""
-        wait_until(lambda: _lines(self._acknowledged) >= events)
+def acknowledged(cell: Cell, events: int) -> None:
+    """Wait until so many were, of all servers."""
+    wait_until(lambda: _lines(cell.acknowledged) >= events)
 
 
 def environment(cell: Cell) -> dict[str, str]:
     """Of a server and of who gives it work."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("ACTIVITYLOG_", "OTEL_"))}
     return {**inherited, "HOME": cell.folder, CELL: cell.to_json(), "C_FORCE_ROOT": "1"}
-
-
-def _lives(pid: str) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _lines(path: Path) -> int:
@@ -145,10 +76,10 @@ class TestCelery:
         command += ["--without-mingle", "--without-gossip", "-l", "WARNING"]
         for round_, end in enumerate((Server.kill, Server.end), 1):
             add_tasks(cell, "die", *["work"] * 60)
-            with Server(command, cell) as server:
+            with serving(command, cell) as server:
                 server.said("signal 9 (SIGKILL)", times=round_)
                 add_tasks(cell, *["work"] * 140)
-                server.acknowledged(round_ * 150 * EVENTS)
+                acknowledged(cell, round_ * 150 * EVENTS)
                 end(server)
         check(client, cell, at_least=300 * EVENTS)
 
@@ -179,7 +110,7 @@ class TestGunicorn:
             command += ["--graceful-timeout", "3", *preload, "tests.life_cycle.gunicorn_application:application"]
             port = listener.getsockname()[1]
             for end in (Server.kill, Server.end):
-                with Server(command, cell, kept=(listener.fileno(),)) as server:
+                with serving(command, cell, kept=(listener.fileno(),)) as server:
                     assert ask(port, 50) == 50
                     server.kill_a_worker()
                     assert ask(port, 50) == 50
@@ -187,15 +118,6 @@ class TestGunicorn:
                     assert ask(port, 50) >= 40
                     end(server)
         check(client, cell, at_least=280 * EVENTS)
-
-
-@contextmanager
-def listening() -> Iterator[socket.socket]:
-    """A socket that a server inherits, as from systemd: what is asked before it is up waits in its backlog."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        yield listener
 
 
 def ask(port: int, requests: int) -> int:
