@@ -71,9 +71,13 @@ class Server:
         wait_until(lambda: not before & set(self.workers()))
 
     def end(self) -> None:
-        """As a service is stopped: well, and in time."""
+        """As a service is stopped: well, and in time; some raise the signal again when they are done."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(60) == 0, self.log.read_text()[-3000:]
+        assert self.ended(60) in (0, -signal.SIGTERM), self.log.read_text()[-3000:]
+
+    def ended(self, seconds: float) -> int:
+        """Wait until it ends by itself; its exit code."""
+        return self._process.wait(seconds)
 
     def kill(self) -> None:
         """Master and workers at once."""
