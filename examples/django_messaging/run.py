@@ -40,7 +40,7 @@ def manage(environ: dict[str, str], *arguments: str) -> None:
     subprocess.run([sys.executable, "manage.py", *arguments], cwd=HERE, env=environ, check=True)
 
 
-def measure(environ: dict[str, str], messages: int, users: int) -> dict[str, Any]:
+def measure(environ: dict[str, str], users: int, *arguments: str) -> dict[str, Any]:
     """Serve the project by gunicorn, put the load on it, and end it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -52,8 +52,7 @@ def measure(environ: dict[str, str], messages: int, users: int) -> dict[str, Any
             [sys.executable, "-m", *command], cwd=HERE, env=environ, pass_fds=(listener.fileno(),)
         )
         try:
-            load = ["load.py", "--port", str(port), "--messages", str(messages), "--bulk", str(users)]
-            load += ["--seconds", "3"]
+            load = ["load.py", "--port", str(port), "--bulk", str(users), *arguments]
             done = subprocess.run([sys.executable, *load], cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
             return json.loads(done.stdout)  # type: ignore[no-any-return]
         finally:
@@ -78,15 +77,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=300)
     parser.add_argument("--users", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long the peak lasts")
+    parser.add_argument("--clients", type=int, default=8, help="at once, at the peak")
     given = parser.parse_args()
     data = Path(tempfile.mkdtemp(prefix="messaging-"))
     print(f"Data: {data}")
+    arguments = [
+        "--messages",
+        str(given.messages),
+        "--seconds",
+        str(given.seconds),
+        "--clients",
+        str(given.clients),
+    ]
     found = {}
     for variant in VARIANTS:
         environ = environment(variant, data / variant)
         manage(environ, "migrate", "--verbosity", "0")
         manage(environ, "seed", "--users", str(given.users))
-        found[variant] = measure(environ, given.messages, given.users)
+        found[variant] = measure(environ, given.users, *arguments)
     show(found, given.users)
     sys.stdout.flush()
     ask = [sys.executable, "-m", "activitylog", "query", "--url", f"chdb://{data / 'after' / 'activity'}"]
