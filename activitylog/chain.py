@@ -1,13 +1,19 @@
-"""The processor chain: what happens to an event dict between the rules and the record, in this order."""
+"""
+The processor chain: what happens to an event dict between the rules and the record, in this order.
+
+For many events at once the part that all share goes through it once (:class:`SharedChain`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
 
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from activitylog.event import Limits
 from activitylog.processors import (
+    FLAGS,
     Redact,
     Sanitize,
     add_timestamp,
@@ -16,7 +22,7 @@ from activitylog.processors import (
     name_entities,
     name_error,
 )
-from activitylog.redaction import RedactionSettings, Redactor
+from activitylog.redaction import REDACTED, RedactionSettings, Redactor
 
 
 def processor_chain(
@@ -34,3 +40,80 @@ def processor_chain(
         Sanitize(limits, redactor.redact_text),
         Redact(redactor),
     ]
+
+
+class SharedChain:
+    """
+    The chain for events that differ in their object only: what they share has been through it.
+
+    Args:
+        limits: how much of an event is kept.
+        redactor: takes secrets out.
+        shared: what the chain made of everything but the object.
+
+    Called with an event dict that has the object, it looks at nothing else of it; the time is that of the call,
+    unless what is shared says one.
+    """
+
+    def __init__(self, limits: Limits, redactor: Redactor, shared: EventDict, *, timed: bool) -> None:
+        self._shared = shared
+        self._event = shared["event"]
+        self._timestamp = shared["timestamp"] if timed else None
+        self._own: tuple[Processor, ...] = (
+            add_timestamp,
+            name_entities,
+            Sanitize(limits, redactor.redact_text),
+            Redact(redactor),
+        )
+
+    def __call__(self, logger: Any, method_name: str, event_dict: EventDict) -> EventDict:
+        """The event dict of attributes of one event."""
+        own: EventDict = {"event": self._event, "object": event_dict.get("object")}
+        if self._timestamp is not None:
+            own["timestamp"] = self._timestamp
+        for processor in self._own:
+            own = cast(EventDict, processor(logger, method_name, own))
+        shared = self._shared
+        for noted in _NOTES:
+            if noted in shared and noted in own:
+                own[noted] = [*shared[noted], *own[noted]]
+        return {**shared, **own}
+
+
+#: What both parts may have noted.
+_NOTES: Final = (FLAGS, REDACTED)
+#: What only the object of an event says.
+_OWN_KEYS: Final = frozenset(
+    {
+        "object",
+        "objects",
+        "count",
+        "exc_info",
+        "activity.count",
+        *(f"activity.object.{part}" for part in ("id", "ids", "name", "type")),
+    }
+)
+_OWN_ATTRIBUTES: Final = 8
+
+
+def shared_chain(
+    limits: Limits, redactor: Redactor, chain: Sequence[Processor], event: str, common: Mapping[str, Any]
+) -> SharedChain | None:
+    """
+    The chain for many events of this name that have ``common`` in common.
+
+    None where each has to go the whole way: what they share says something of the object, or leaves little room.
+    """
+    if not _OWN_KEYS.isdisjoint(common) or type(event) is not str:
+        return None
+    shared: EventDict = {key: value for key, value in common.items() if value is not None and key != "durable"}
+    timed = "timestamp" in shared
+    shared["event"] = event
+    for processor in chain:
+        shared = cast(EventDict, processor(None, "info", shared))
+    fits = (
+        len(shared) + _OWN_ATTRIBUTES <= limits.max_attributes and len(repr(shared)) * 8 <= limits.max_event_bytes
+    )
+    if not fits or not _OWN_KEYS.isdisjoint(shared):
+        return None
+    return SharedChain(limits, redactor, shared, timed=timed)

@@ -76,6 +76,8 @@ def configure(
         ConfigurationError: a setting cannot be used: what was given, what is accepted, what to do.
         StoreLockedError: another process has the embedded store open, and there is no spool to leave events in
             (``durability="memory"``).
+
+    While a test captures events (:mod:`activitylog.testing`) the settings are checked, and nothing changes.
     """
     given = {
         "url": url,
@@ -85,11 +87,11 @@ def configure(
     }
     failure: ActivityLogError | None = None
     try:
+        checked = load_settings(given)
+        if _state.pipeline is not None and _state.pipeline.stays:
+            return
         pipeline = build_pipeline(
-            load_settings(given),
-            processors=tuple(processors),
-            logger_provider=logger_provider,
-            version=__version__,
+            checked, processors=tuple(processors), logger_provider=logger_provider, version=__version__
         )
     except ActivityLogError as error:
         failure = type(error)(error.message, hint=error.hint)
@@ -121,6 +123,11 @@ def swap(pipeline: Pipeline | None) -> Pipeline | None:
     return previous
 
 
+def configured() -> bool:
+    """Whether there is a pipeline in this process, working or shut down."""
+    return _state.pipeline is not None
+
+
 def submit(method_name: str, event: Any, values: dict[str, Any]) -> bool:
     """Send one event through the current pipeline; True when it was handed on."""
     pipeline = _state.pipeline
@@ -135,6 +142,37 @@ def submit(method_name: str, event: Any, values: dict[str, Any]) -> bool:
                 "pass it a URL such as chdb:///abs/dir or set ACTIVITYLOG_URL and call it without one."
             )
     return False
+
+
+def submit_many(event: str, items: Iterable[Any], common: Mapping[str, Any]) -> int:
+    """
+    Send one event for each item; how many were handed on. What they share is looked at once.
+
+    Args:
+        items: the object of each, or a mapping of keywords of its own.
+        common: keywords of all.
+    """
+    handed_on = 0
+    pipeline = _state.pipeline
+    shared = None if pipeline is None else pipeline.share(event, common)
+    try:
+        for item in items:
+            if shared is None or pipeline is None or isinstance(item, Mapping):
+                own = dict(item) if isinstance(item, Mapping) else {"object": item}
+                handed_on += submit("info", event, underlaid(own, common))
+            else:
+                handed_on += pipeline.submit("info", event, underlaid({"object": item}, common), shared)
+    except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
+        fail(error, event)
+    return handed_on
+
+
+def underlaid(values: dict[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """``values``, with those of ``below`` where it says nothing; None says nothing."""
+    for key, value in below.items():
+        if values.get(key) is None:
+            values[key] = value
+    return values
 
 
 def enabled(event: str) -> bool:

@@ -1,26 +1,41 @@
 """
 An event that is taken now and emitted later, when it is known to have happened: after a commit, an answer.
 
-What it says is read when it is taken: the time, what is bound, who and what. An object that is deleted with the
-transaction has no id any more when that is committed, and the block that bound the tenant is left by then.
+What it says is read when it is taken: the time, what is bound, who and what, its attributes. An object that is
+deleted with the transaction has no id any more when that is committed, and the block that bound the tenant is left
+by then.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from structlog.typing import EventDict, Processor
 
 from activitylog import config, context
+from activitylog.entities import reference
+from activitylog.event import Limits
 from activitylog.output import trace_of
-from activitylog.processors import add_timestamp, merge_context, name_attributes, name_entities, name_error
+from activitylog.processors import (
+    FLAGS,
+    add_timestamp,
+    flag,
+    merge_context,
+    name_attributes,
+    name_entities,
+    name_error,
+)
+from activitylog.sanitize import sanitize
 from activitylog.typed import name_event
 
 #: What reads an event's surroundings; the rest of the chain runs when it is emitted.
 _TAKING: Final[tuple[Processor, ...]] = (add_timestamp, merge_context, name_entities, name_error, name_attributes)
+#: Values are copied when the event is taken, and cut to the pipeline's limits when it is emitted.
+_COPIED: Final = Limits(max_depth=64, max_attributes=4096, max_value_bytes=1 << 20, max_event_bytes=1 << 22)
 
-Emit = Callable[[], bool]
+Emit = Callable[..., bool]
 
 
 def defer(event: Any, /, **values: Any) -> Emit:
@@ -32,39 +47,81 @@ def defer(event: Any, /, **values: Any) -> Emit:
 
     Returns:
         What emits it: call it once, from any thread. Rules are asked then. Like ``emit`` neither ever raises, and
-        an event whose call is never made was never emitted, nor counted.
+        an event whose call is never made was never emitted, nor counted. Keywords of the call are of what is known
+        only then, such as ``object``: called for each of many, it emits that many events.
     """
     try:
         taken = _taken(name_event(event, values))
     except Exception as error:  # noqa: BLE001 - the application's objects may raise anything; counted
         config.fail(error, event)
         return _nothing
-    return lambda: _emit(taken)
+    return lambda **known_later: _emit({**taken, **known_later})
 
 
 def defer_many(event: str, items: Iterable[Any], /, **common: Any) -> Callable[[], int]:
     """Take one event for each item, as :func:`activitylog.emit_many` does; what is returned emits them all."""
     token = context.resolve_once()
-    taken: list[Emit] = []
+    taken: list[Any] = []
+    shared: EventDict = {}
     try:
+        shared = _taken(name_event(event, dict(common)))
+        apart = not _OBJECTS.isdisjoint(common)
         for item in items:
-            own = dict(item) if isinstance(item, Mapping) else {"object": item}
-            taken.append(
-                defer(event, **{**common, **{key: value for key, value in own.items() if value is not None}})
-            )
+            if apart or isinstance(item, Mapping):
+                own = dict(item) if isinstance(item, Mapping) else {"object": item}
+                said = {key: value for key, value in own.items() if value is not None}
+                taken.append(_Whole(_taken(name_event(event, {**common, **said}))))
+            else:
+                taken.append(_read(item))
     except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
         config.fail(error, event)
     finally:
         context.pop(token)
-    return lambda: sum(emit() for emit in taken)
+    return lambda: _emit_many(event, taken, shared)
+
+
+#: Keywords that say what all events are about, unless an item says otherwise.
+_OBJECTS: Final = frozenset({"object", "objects"})
+
+
+class _Whole(NamedTuple):
+    """An event that shares nothing with the others."""
+
+    event_dict: EventDict
+
+
+def _read(item: Any) -> Any:
+    """Who or what an item is, as long as it is there; what cannot be read is told when it is emitted."""
+    try:
+        return reference(item)
+    except Exception:  # noqa: BLE001 - the caller's objects may raise anything
+        return item
+
+
+def _emit_many(event: str, taken: Iterable[Any], shared: EventDict) -> int:
+    token = context.enter(None)
+    handed_on = 0
+    try:
+        common = {key: value for key, value in shared.items() if key != "event"}
+        for whole, run in itertools.groupby(taken, lambda item: type(item) is _Whole):
+            if whole:
+                handed_on += sum(_emit(item.event_dict) for item in run)
+            else:
+                handed_on += config.submit_many(event, run, common)
+    finally:
+        context.pop(token)
+    return handed_on
 
 
 def _taken(event_dict: EventDict) -> EventDict:
     for processor in _TAKING:
         event_dict = processor(None, "info", event_dict)  # type: ignore[assignment]
     trace_id, span_id, flags = trace_of(event_dict)
-    if trace_id:
-        event_dict.update(trace_id=f"{trace_id:032x}", span_id=f"{span_id:016x}", trace_flags=int(flags))
+    name, noted = event_dict.pop("event"), event_dict.pop(FLAGS, [])
+    flags_of_copy = sanitize(cast(dict[str, Any], event_dict), _COPIED)
+    event_dict.update(event=name, trace_id=f"{trace_id:032x}", span_id=f"{span_id:016x}", trace_flags=int(flags))
+    if noted or flags_of_copy:
+        flag(event_dict, *noted, *flags_of_copy)
     return event_dict
 
 
@@ -77,5 +134,5 @@ def _emit(taken: EventDict) -> bool:
         context.pop(token)
 
 
-def _nothing() -> bool:
+def _nothing(**_known_later: Any) -> bool:
     return False

@@ -8,8 +8,8 @@ All of them are synchronous, never wait for a backend and never raise (unless ``
 from __future__ import annotations
 
 import datetime as dt
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -115,25 +115,11 @@ def emit_many(event: str, items: Iterable[Any], /, **common: Any) -> int:
     Returns:
         How many were handed on.
     """
-    handed_on = 0
     token = context.resolve_once()
     try:
-        for item in items:
-            own = dict(item) if isinstance(item, Mapping) else {"object": item}
-            handed_on += config.submit("info", event, _underlaid(own, common))
-    except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
-        config.fail(error, event)
+        return config.submit_many(event, items, common)
     finally:
         context.pop(token)
-    return handed_on
-
-
-def _underlaid(values: dict[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
-    """``values``, with those of ``below`` where it says nothing; None says nothing."""
-    for key, value in below.items():
-        if values.get(key) is None:
-            values[key] = value
-    return values
 
 
 class ActivityLogger(structlog.BoundLoggerBase):
@@ -148,7 +134,7 @@ class ActivityLogger(structlog.BoundLoggerBase):
     def _submit(self, method_name: str, event: Any, args: tuple[Any, ...], values: dict[str, Any]) -> bool:
         if args:
             values["positional_arguments"] = args
-        return config.submit(method_name, event, _underlaid(values, self._context))
+        return config.submit(method_name, event, config.underlaid(values, self._context))
 
     def debug(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
         """Emit with severity DEBUG."""
@@ -217,20 +203,20 @@ class activity:  # noqa: N801 - reads as a verb: with activity(...), @activity(.
         below.update({key: value for key, value in values.items() if value is not None})
 
     def __enter__(self) -> Self:
-        self._entered.append((time.perf_counter_ns(), dict(self._values)))
+        self._entered.append((perf_counter_ns(), dict(self._values)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         started_ns, values = self._entered.pop()
-        found: dict[str, Any] = {"duration": (time.perf_counter_ns() - started_ns) / 1e9}
+        found: dict[str, Any] = {"duration": (perf_counter_ns() - started_ns) / 1e9}
         if isinstance(error, Exception):
             found["error"] = error
             found["outcome"] = "denied" if isinstance(error, PermissionError) else "failure"
         elif error is not None:
             found |= {"error": type(error), "outcome": "unknown"}
-        config.submit("info", self._event, _underlaid(values, found))
+        config.submit("info", self._event, config.underlaid(values, found))
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -19,7 +19,7 @@ from structlog.exceptions import DropEvent
 from structlog.typing import Processor
 
 from activitylog.admission import Admission, Admitted
-from activitylog.chain import processor_chain
+from activitylog.chain import SharedChain, processor_chain, shared_chain
 from activitylog.error_log import ErrorLog
 from activitylog.exceptions import StrictModeError
 from activitylog.forked import renew_in_children
@@ -56,7 +56,11 @@ class Pipeline:
         destinations: where records go.
         version: of the instrumentation scope.
         metrics: told what happens, from :meth:`begin_metrics` on.
+        clock: of the rules' windows and of exact counts; nanoseconds since the epoch.
     """
+
+    #: Whether ``configure`` leaves it in place: true where a test captures events.
+    stays = False
 
     def __init__(
         self,
@@ -67,8 +71,10 @@ class Pipeline:
         destinations: Sequence[Destination] = (),
         version: str = "",
         metrics: PipelineMetrics | None = None,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.settings = settings
+        self._clock = clock
         self.destinations = tuple(destinations)
         self._own_processors = tuple(processors)
         self._redactor = Redactor(settings.redaction)
@@ -146,6 +152,7 @@ class Pipeline:
             key=settings.sampling_key_bytes,
             dry_run=settings.dry_run,
             counting=settings.counters is not False,
+            clock=self._clock,
         )
         if file is not None:
             admission.watch(file, settings.rules_reload_seconds)
@@ -153,7 +160,9 @@ class Pipeline:
             admission.close()
         return admission
 
-    def submit(self, method_name: str, event: Any, values: dict[str, Any]) -> bool:
+    def submit(
+        self, method_name: str, event: Any, values: dict[str, Any], shared: SharedChain | None = None
+    ) -> bool:
         """
         Send one event through the rules and the chain to OpenTelemetry.
 
@@ -161,6 +170,7 @@ class Pipeline:
             method_name: the logger's method, which sets the severity.
             event: its name, or an instance of a class declared with ``@activitylog.event``.
             values: the keywords of the call; the chain changes this dict.
+            shared: the chain for events of which all but the object has been through it (:meth:`share`).
 
         Returns:
             True when it was handed on, or waits in a window of a rule.
@@ -179,8 +189,11 @@ class Pipeline:
                 admitted = admission.admit(method_name, passed, durable=durable)
                 if admitted is None:
                     return False
-            for processor in self._chain:
-                passed = processor(self._event_logger, method_name, passed)  # type: ignore[assignment]
+            if shared is None:
+                for processor in self._chain:
+                    passed = processor(self._event_logger, method_name, passed)  # type: ignore[assignment]
+            else:
+                passed = shared(self._event_logger, method_name, passed)  # type: ignore[assignment]
             if FLAGS in passed:
                 self._note_flags(passed)
             trace = trace_of(passed)
@@ -202,6 +215,19 @@ class Pipeline:
         if not self._emitted.increment() % EMITS_PER_SAMPLE:
             self._now_and_then()
         return True
+
+    def share(self, event: str, common: Mapping[str, Any]) -> SharedChain | None:
+        """
+        Have what many events have in common go through the chain once; for :meth:`submit`.
+
+        None where that cannot be: each event then goes through it whole. Processors of the application see each.
+        """
+        if self._own_processors or self._closed_because is not None:
+            return None
+        try:
+            return shared_chain(self.settings.limits, self._redactor, self._chain, event, common)
+        except Exception:  # noqa: BLE001 - the events fail in the same way, each by itself, and are counted
+            return None
 
     def _lose(self, reason: str, admitted: Admitted | None = None, passed: Any = None) -> Literal[False]:
         self._dropped.increment(reason)
@@ -226,12 +252,14 @@ class Pipeline:
         if self._metrics is not None:
             self.submit = self._submit_timed  # type: ignore[method-assign]
 
-    def _submit_timed(self, method_name: str, event: Any, values: dict[str, Any]) -> bool:
+    def _submit_timed(
+        self, method_name: str, event: Any, values: dict[str, Any], shared: SharedChain | None = None
+    ) -> bool:
         """As ``submit``, for one event, whose time is taken."""
         self.__dict__.pop("submit", None)
         began = time.perf_counter()
         try:
-            return self.submit(method_name, event, values)
+            return self.submit(method_name, event, values, shared)
         finally:
             if self._metrics is not None:
                 self._metrics.emit_took(time.perf_counter() - began)
@@ -241,6 +269,11 @@ class Pipeline:
         if self._closed_because is not None:
             return self._lose(self._closed_because)
         return self._admission is None or self._admission.enabled(name)
+
+    def tick(self) -> None:
+        """Do what is due by the clock (windows that are over, counts), as a ticker does twice a second."""
+        if self._admission is not None:
+            self._admission.tick()
 
     def _report_losses(self, *, final: bool = False) -> None:
         if self.settings.counters is not False:
