@@ -23,7 +23,9 @@ import difflib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +64,8 @@ _SERVICE_NAME: Final = "service.name"
 #: Of the decisions about units where no key is set: processes agree, and everybody can tell what is kept.
 _PUBLIC_KEY: Final = "activitylog"
 _RULES: Final = frozenset({"rules", "rules_file"})
+
+_assumed: Final[ContextVar[Mapping[str, Any]]] = ContextVar("activitylog_assumed", default=MappingProxyType({}))
 
 _log = logging.getLogger("activitylog")
 
@@ -178,13 +182,39 @@ def load_settings(
         _from_file(environ, directory),
         _from_standard(environ),
         _from_environment(environ),
-        _from_code(given or {}),
+        _from_code({**_assumed.get(), **(given or {})}),
     ):
         _check_rules(place)
         _merge(found, _with_service_name(place))
     _fit_batch(found)
     _add_redaction_key(found, environ)
     return Settings(**{key: item.value for key, item in found.items()})
+
+
+@contextmanager
+def assumed(given: Mapping[str, Any]) -> Iterator[None]:
+    """
+    Have :func:`load_settings` in this block find what a program gives to ``configure``, too.
+
+    For commands that run inside such a program, which has its settings in a place of its own.
+    """
+    token = _assumed.set(dict(given))
+    try:
+        yield
+    finally:
+        _assumed.reset(token)
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """
+    Check what is given, and nothing else: no variable and no file is read.
+
+    Raises:
+        ConfigurationError: a key that nobody knows, or a value that cannot be used.
+    """
+    place = _from_code(given)
+    _check_rules(place)
+    return Settings(**{key: item.value for key, item in place.items()})
 
 
 class _Found(NamedTuple):

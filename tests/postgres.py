@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.serving import free_port
 
 #: Where Debian has the programs of a server, one folder a version.
@@ -26,6 +28,13 @@ def postgres_programs() -> Path | None:
         return Path(found).resolve().parent
     versions = [folder for folder in _DEBIAN.glob("*/bin") if (folder / "initdb").exists()]
     return max(versions, key=lambda folder: int(folder.parent.name.split(".")[0]), default=None)
+
+
+def require_postgres() -> None:
+    """Skip the test where there is no PostgreSQL; where ``CI`` is set there has to be one."""
+    if postgres_programs() is None:
+        reason = "there is no PostgreSQL: install the package postgresql"
+        pytest.fail(reason) if os.environ.get("CI", "") not in ("", "false", "0") else pytest.skip(reason)
 
 
 @contextmanager

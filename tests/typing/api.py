@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import activitylog
-from activitylog.testing import CapturedActivities, CapturedEvent, capture_activities
+from activitylog.testing import ActivityTestCase, CapturedActivities, CapturedEvent, IsEvent, capture_activities
 
 
 @activitylog.event("message.sent", version=2)
@@ -65,3 +65,38 @@ def inspecting() -> int:
         names: list[str] = typed.names
     stats: activitylog.Stats = activitylog.stats()
     return stats.emitted + len(names) + event.timestamp_ns
+
+
+def asserting(activity: CapturedActivities) -> bool:
+    """What a test says of captured events, of its time and of how it captures."""
+    activity.freeze("2026-01-01T00:00:00Z")
+    activity.freeze(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    activity.tick(1.5)
+    activity.configure(strict=False, processors=[], rules=[{"match": "a.*", "drop": True}])
+    activity.assert_emitted("message.sent", times=2, actor=("user", 42))
+    activity.assert_emitted(MessageSent("general"), object="message:1")
+    activity.assert_emitted(MessageSent, channel="general")
+    activity.assert_not_emitted("message.sent", channel=None)
+    activity.assert_nothing_emitted()
+    activity.assert_counts({"message.sent": 3}, others=True)
+    activity.assert_emitted_exactly(["a.b", ("a.b", {"x": 1}), IsEvent("a.b", x=1)], any_order=True)
+    activity.assert_emitted_in_order(["a.b", MessageSent])
+    summaries: list[str] = activity.summary()
+    rows: list[dict[str, object]] = activity.as_dicts(times=True, ids=True)
+    counts: dict[str, int] = activity.counts
+    dropped: dict[str, int] = activity.dropped
+    failures: list[Exception] = activity.failures
+    first: CapturedEvent = activity[0]
+    some: list[CapturedEvent] = [*activity[1:], *activity.find(actor="user:1")]
+    when: dt.datetime = first.timestamp
+    known = (summaries, rows, counts, dropped, failures, some, when, first["channel"], first.get("length", 0))
+    return IsEvent("a.b", x=1) in activity and activity == [IsEvent("a.b")] and activity.held == len(known)
+
+
+class SendingTest(ActivityTestCase):
+    """Tests of unittest have them, too."""
+
+    def test_sending(self) -> None:
+        """As an attribute."""
+        activity: CapturedActivities = self.activity
+        activity.clear()
