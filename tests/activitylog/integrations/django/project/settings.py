@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SECRET_KEY = "the tests' own"
+SECRET_KEY = "the tests' own, long enough for web tokens"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
@@ -18,6 +18,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "rest_framework",
+    "rest_framework.authtoken",
     "activitylog.integrations.django",
     "tests.activitylog.integrations.django.project",
 ]
