@@ -126,7 +126,7 @@ def _loader() -> Any:
             "reading YAML needs PyYAML.", hint="pip install 'activitylog[cli]' brings it."
         ) from error
 
-    class Loader(SafeLoader):  # type: ignore[misc]
+    class Loader(SafeLoader):
         """Leaves the meaning of plain scalars to us."""
 
         yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, abort, request
-from flask_login import LoginManager, UserMixin, current_user, login_required, login_user, logout_user
+from flask_login import LoginManager, UserMixin, current_user, login_required, login_user, logout_user  # type: ignore[import-untyped]
 
 import activitylog
 from activitylog.integrations.flask import ActivityLog
@@ -39,7 +39,7 @@ class User(UserMixin):  # type: ignore[misc]
         self.id = name
 
 
-@login_manager.user_loader  # type: ignore[untyped-decorator]
+@login_manager.user_loader
 def load_user(name: str) -> User:
     """Who has this session."""
     return User(name)
@@ -59,7 +59,7 @@ def log_in() -> dict[str, Any]:
 
 
 @app.post("/logout")
-@login_required  # type: ignore[untyped-decorator]
+@login_required
 def log_out() -> dict[str, Any]:
     """End the session."""
     activitylog.emit("user.logged_out")
@@ -68,7 +68,7 @@ def log_out() -> dict[str, Any]:
 
 
 @app.post("/notes")
-@login_required  # type: ignore[untyped-decorator]
+@login_required
 def write() -> tuple[dict[str, Any], int]:
     """Write a note."""
     number = next(_numbers)
@@ -78,7 +78,7 @@ def write() -> tuple[dict[str, Any], int]:
 
 
 @app.get("/notes/<int:number>")
-@login_required  # type: ignore[untyped-decorator]
+@login_required
 def read(number: int) -> dict[str, Any]:
     """Read a note of one's own, or one that was shared."""
     note = _found(number)
@@ -90,7 +90,7 @@ def read(number: int) -> dict[str, Any]:
 
 
 @app.post("/notes/<int:number>/readers")
-@login_required  # type: ignore[untyped-decorator]
+@login_required
 def share(number: int) -> dict[str, Any]:
     """Share a note with several readers: one event each."""
     readers = request.form["names"].split(",")
@@ -100,7 +100,7 @@ def share(number: int) -> dict[str, Any]:
 
 
 @app.get("/notes/export")
-@login_required  # type: ignore[untyped-decorator]
+@login_required
 def export() -> Response:
     """All notes of one's own, streamed; what is emitted meanwhile is the request's."""
     owner = current_user.id

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 VARIANT = os.environ.get("MESSAGING_VARIANT", "after")
@@ -69,7 +70,7 @@ TEMPLATES = [
 
 _database = urlsplit(os.environ.get("DATABASE_URL", ""))
 if _database.scheme:
-    DATABASES = {
+    DATABASES: dict[str, dict[str, Any]] = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": _database.path.lstrip("/"),
