@@ -26,7 +26,7 @@ PACKAGES = {name: Path(importlib.import_module(name).__path__[0]) for name in ("
 #: Layers of the emitting side, then of the storing side; the command line is above both.
 ACTIVITYLOG = [
     ["visible"],
-    ["_version", "exceptions", "event", "forked"],
+    ["_version", "exceptions", "event", "forked", "attribute_types", "sightings"],
     ["entities", "context", "sanitize", "identity", "url", "stats", "redaction", "store_settings", "toml_file"],
     ["carrying", "counters_place", "error_log", "ticker", "estimates"],
     ["rules", "settings_file"],
@@ -34,7 +34,7 @@ ACTIVITYLOG = [
     ["rollup", "explanation", "seals", "counter_records"],
     ["thinning", "escaping", "admission"],
     ["processors", "output", "typed", "setting_values"],
-    ["settings", "routing", "simulation", "chain"],
+    ["settings", "routing", "simulation", "chain", "catalogue"],
     ["losses"],
     ["metrics"],
     ["provider", "destinations", "spooling"],
@@ -48,7 +48,7 @@ ACTIVITYLOG = [
 ]
 STORE = [
     ["visible"],
-    ["exceptions", "event"],
+    ["exceptions", "event", "attribute_types", "sightings"],
     ["url", "store_settings", "seals"],
     ["store", "ingest"],
     ["queries", "server", "collector"],

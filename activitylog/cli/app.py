@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from activitylog.cli.archive import archive
+from activitylog.cli.catalogue import catalogue
 from activitylog.cli.collector import collector
 from activitylog.cli.dashboard import dashboard
 from activitylog.cli.demo import demo
@@ -28,8 +29,8 @@ from activitylog.cli.tail import tail
 from activitylog.cli.verify import verify
 
 _COMMANDS: Final = (
-    demo, ingest, query, sql, tail, stats, rules, spool, doctor, collector, verify, seals, schema, archive, export,
-    erase, dashboard, serve,
+    demo, ingest, query, sql, tail, stats, catalogue, rules, spool, doctor, collector, verify, seals, schema,
+    archive, export, erase, dashboard, serve,
 )  # fmt: skip
 
 

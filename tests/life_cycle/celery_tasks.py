@@ -1,7 +1,7 @@
 """
 Tasks as an application has them, each of which emits; who asks for them says who it is.
 
-``python -m tests.life_cycle.celery_tasks NAME COUNT`` asks for so many, as ``user:1``; a worker imports the module.
+Both who asks and a worker import the module, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 import activitylog
 from activitylog.integrations.celery import instrument
-from tests.life_cycle.prefork import EVENTS, configured
-
-#: The environment variable that has the broker's URL; without it there is a broker of files.
-BROKER = "TEST_BROKER"
+from tests.life_cycle.prefork import BROKER, EVENTS, configured
 
 _worker = configured()
 _folder = _worker.cell.folder
@@ -30,10 +27,9 @@ if BROKER not in os.environ:
         "data_folder_in": f"{_folder}/queue",
         "data_folder_out": f"{_folder}/queue",
         "control_folder": f"{_folder}/control",
+        "polling_interval": 0.05,
     }
-app.conf.update(
-    broker_connection_retry_on_startup=True, task_ignore_result=True, worker_prefetch_multiplier=1
-)
+app.conf.update(broker_connection_retry_on_startup=True, task_ignore_result=True, worker_prefetch_multiplier=1)
 instrument(task_events=["task.failed", "task.revoked"])
 
 
@@ -54,7 +50,7 @@ def rest() -> None:
     _worker.emit(EVENTS, 0.001)
 
 
-@app.task(soft_time_limit=0.4, time_limit=60)
+@app.task(soft_time_limit=0.15, time_limit=60)
 def spin() -> None:
     """Emits without a pause until its time is over, and says so."""
     try:
@@ -93,13 +89,14 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
-    """Ask for tasks, in somebody's name."""
+def ask(name: str, count: int) -> None:
+    """Ask for so many tasks, in somebody's name, and print their ids."""
     tenant = _worker.cell.tenant
     with activitylog.bind(actor="user:1", tenant=tenant, request={"activity.request.id": "r-1"}):
-        for _ in range(int(sys.argv[2])):
-            globals()[sys.argv[1]].delay()
+        for _ in range(count):
+            sys.stdout.write(f"{globals()[name].delay().id}\n")
 
 
-if __name__ == "__main__":
-    main()
+def revoke(task_id: str) -> None:
+    """Have a task taken back, and killed if it runs."""
+    app.control.revoke(task_id, terminate=True)

@@ -9,6 +9,8 @@ from tests.kill.worker import Cell, Worker, leave_out_extras
 
 #: The environment variable that has the cell.
 CELL = "TEST_CELL"
+#: The environment variable that has the URL of a broker of Celery; without it there is one of files.
+BROKER = "TEST_BROKER"
 #: What one task or request emits.
 EVENTS = 5
 

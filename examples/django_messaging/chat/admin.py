@@ -6,8 +6,6 @@ With activitylog the button "History" shows what happened to an object, read fro
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -37,7 +35,7 @@ class Before(UserAdmin):
         ActivityLog.objects.bulk_create(row(request, "user_suspended", "user", user.pk) for user in queryset)
 
 
-def after() -> tuple[type[UserAdmin], type[admin.ModelAdmin[Any]]]:
+def after() -> tuple[type[UserAdmin], type[admin.ModelAdmin]]:
     """With activitylog, which need not be installed for the other variants."""
     from activitylog.integrations.django.admin import ActivityEventsMixin, ActivityHistoryMixin, activity_action
 
@@ -58,7 +56,7 @@ def after() -> tuple[type[UserAdmin], type[admin.ModelAdmin[Any]]]:
             """Keep them out."""
             return queryset.update(is_active=False)
 
-    class Messages(ActivityHistoryMixin, ActivityEventsMixin, admin.ModelAdmin[Any]):
+    class Messages(ActivityHistoryMixin, ActivityEventsMixin, admin.ModelAdmin):
         """What was said."""
 
         activity_object_types = ("message",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 import activitylog
 from activitylog.integrations.django import emitting
 from activitylog.integrations.django.bulk import affected
+from activitylog.integrations.django.bulk.telling import after_commit, tell
 from activitylog.testing import CapturedActivities, capture_activities
 from tests.activitylog.integrations.django.model_changes.conftest import undone
 from tests.activitylog.integrations.django.project.models import Conversation, Message
@@ -238,6 +240,13 @@ class TestLimits:
         assert not {"activity.object.id", "activity.object.ids"} & event.attributes.keys()
 
 
+class Unsaid:
+    """A key without a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 class TestSafety:
     def test_a_broken_pipeline(self, users: list[User]) -> None:
         """The rows are changed, and the losses counted."""
@@ -260,6 +269,24 @@ class TestSafety:
         with capture_activities(strict=False) as captured:
             emitting(User.objects.all(), "user.activated", actor=Hostile(), object="x:1").update(is_active=True)
             assert {event.object for event in captured.events} == labels(users)
+            captured.clear()
+            emitting(User.objects.all(), "user.activated", object="x:1", as_one=True).update(is_active=True)
+            assert "activity.object.id" not in captured.events[0].attributes
+
+    def test_keys_that_cannot_be_told(self) -> None:
+        """What fails while the events are made is counted, and raised under ``strict`` only."""
+
+        def emit(**_: Any) -> bool:
+            raise AssertionError("nothing can be told")
+
+        about = partial(tell, emit, "chat.line", affected.Rows(2, [Unsaid(), Unsaid()]), max_events=0)
+        with capture_activities(strict=False):
+            after_commit(about, "default", "line.counted")
+            with transaction.atomic():
+                after_commit(about, "default", "line.counted")
+            assert activitylog.stats().dropped == {"error": 2}
+        with capture_activities(), pytest.raises(RuntimeError, match="no text"):
+            after_commit(about, "default", "line.counted")
 
     def test_what_is_no_queryset(self) -> None:
         """A mistake of the program, found at its first call."""
