@@ -92,8 +92,9 @@ class _Carried:
     """A function and what was bound where it was wrapped."""
 
     def __init__(self, function: Callable[..., Any], frame: context.Frame, trace: Any) -> None:
-        # Not its attributes: those of a callable object may have the names of ours.
-        functools.update_wrapper(self, function, updated=())
+        functools.update_wrapper(
+            self, function
+        )  # before ours: attributes of a callable object may have their names
         self._function = function
         self._frame = frame
         self._trace = trace
