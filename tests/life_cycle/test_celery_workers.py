@@ -53,8 +53,8 @@ def cell(store: tuple[str, Any], tmp_path: Path) -> Cell:
 class Worker(Server):
     """A worker with its pool."""
 
-    def __init__(self, cell: Cell, *options: str) -> None:
-        command = ["celery", "-A", _TASKS, "worker", "--without-mingle", "--without-gossip", "-l", "WARNING"]
+    def __init__(self, cell: Cell, *options: str, tasks: str = _TASKS) -> None:
+        command = ["celery", "-A", tasks, "worker", "--without-mingle", "--without-gossip", "-l", "WARNING"]
         super().__init__([*command, *options], environ=environment(cell), log=Path(cell.folder) / "log")
         self._cell = cell
 
@@ -115,6 +115,20 @@ class TestPools:
         assert matrix.left_in(Path(cell.folder) / "spool") == []
         check(store[1], cell, at_least=60 * EVENTS)
         check_who(store[1], cell, 60)
+        assert _WRONG.search(worker.log.read_text()) is None
+
+
+class TestDjango:
+    def test_a_project_whose_settings_configure(self, store: tuple[str, Any], cell: Cell) -> None:
+        """The worker's processes have what Django configured when it was ready; commits count in tasks, too."""
+        tasks = "tests.life_cycle.django_tasks"
+        command = [sys.executable, "-c", f"import {tasks} as tasks; tasks.ask({cell.tenant!r}, 10)"]
+        subprocess.run(command, cwd=_ROOT, env=environment(cell), check=True, timeout=120)
+        with Worker(cell, "--pool=prefork", "-c", "2", tasks=tasks) as worker:
+            wait_until(lambda: rows(store[1], cell, "count()") == [(10,)])
+            worker.end()
+        who = rows(store[1], cell, "EventName, ActorId, count(), uniqExact(ObjectId)", "1 GROUP BY ALL")
+        assert who == [("order.paid", "1", 10, 10)]
         assert _WRONG.search(worker.log.read_text()) is None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -87,13 +87,19 @@ def client_address(peer: str | None, forwarded: str | None, trusted: Trusts) -> 
     found = None
     if peer:
         hop, found = parsed(peer)
-    for number, text in enumerate(_hops(forwarded)):
+    hops = forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:] if forwarded else []
+    number = 0
+    while hops:
+        text = hops.pop().strip(" \t")
+        if not text:
+            continue  # an empty item is none, as in every list of HTTP
         if not trusted(hop, number):
             break
         hop, known = parsed(text)
         if known is None:
             break
         found = known
+        number += 1
     return found
 
 
@@ -113,12 +119,6 @@ def _parsed(text: str) -> tuple[Address, str] | tuple[None, None]:
         return None, None
     address = getattr(address, "ipv4_mapped", None) or address
     return address, str(address)
-
-
-def _hops(forwarded: str | None) -> Iterator[str]:
-    """From the end of the header on; empty items are none, as in every list of HTTP."""
-    items = forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:] if forwarded else ()
-    return filter(None, (item.strip(" \t") for item in reversed(items)))
 
 
 def _items(value: Any) -> Iterable[Any]:

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 
 from activitylog import config, context
 from activitylog.event import ATTRIBUTE_OF_KEY
-from activitylog.integrations.http.addresses import client_address, nobody as trusts_nobody
+from activitylog.integrations.http.addresses import client_address
+from activitylog.integrations.http.addresses import nobody as trusts_nobody
 from activitylog.integrations.http.options import HTTPOptions
 from activitylog.integrations.http.paths import clean_path, cut
 from activitylog.processors import FLAGS, name_attributes, name_entities
@@ -35,6 +36,8 @@ _NO_TRACE: Final = "0" * 32
 _ACTOR: Final = "actor"
 _TENANT: Final = ATTRIBUTE_OF_KEY["tenant"]
 _ID: Final = ATTRIBUTE_OF_KEY["request_id"]
+#: What events ask for by itself.
+_NO_ATTRIBUTES: Final = frozenset({_ACTOR, _TENANT})
 _SERVER_ERROR: Final = 500
 _DENIED: Final = (401, 403)
 _FAILED: Final = object()
@@ -70,8 +73,8 @@ class RequestContext:
         path: without the query, decoded; may be a function, called when the first event asks for it.
         header: the value of a header by its name, None without it; several lines joined by commas.
         peer: address at the other end of the connection; None or empty for a local socket. May be a function.
-        route: the route's template, once the framework knows it; None before, a :class:`PartialRoute` as long as it
-            may change, and an empty text where there are no routes.
+        route: the route's template, once the framework knows it; None before, a :class:`PartialRoute` as long as
+            it may change, and an empty text where there are no routes.
         path_parameters: values of the route's variables; those with names of secrets are kept out of the path.
         actor: who asks; asked at each event, for the framework may know it late.
         tenant: whose data it is about; asked until it is known.
@@ -232,34 +235,36 @@ class RequestContext:
         return None
 
     def _found(self, route: Any, status: int | None, session: Any) -> dict[str, Any]:
-        """The attributes as they are now."""
-        failed = [key for key, value in (("http.route", route), ("session.id", session)) if value is _FAILED]
-        route = None if route is _FAILED else route
-        settled = self._route is nobody or (route is not None and not isinstance(route, PartialRoute))
-        route = str(route) if isinstance(route, PartialRoute) else route or None
-        found = {
-            **self._constants(),
-            "http.route": route,
-            "http.response.status_code": status,
-            "session.id": None if session is _FAILED else session,
-        }
-        if settled or status is not None:
-            path = _ask(lambda: self._clean_path(route))
+        """The attributes as they are now; it is once a request, or twice, and written to be fast."""
+        omit = self._options.omit
+        found = {key: value for key, value in self._constants().items() if value is not None and key not in omit}
+        failed = []
+        settled = status is not None or self._route is nobody
+        if route is _FAILED:
+            failed.append("http.route")
+        elif route is not None:
+            settled = settled or type(route) is not PartialRoute
+            if route and "http.route" not in omit:
+                found["http.route"] = str(route) if type(route) is PartialRoute else route
+        if settled and "url.path" not in omit:
+            path = _ask(self._clean_path)
             if path is _FAILED:
                 failed.append("url.path")
-            else:
+            elif path is not None:
                 found["url.path"] = path
+        if status is not None and "http.response.status_code" not in omit:
+            found["http.response.status_code"] = status
+        if session is _FAILED:
+            failed.append("session.id")
+        elif session is not None and "session.id" not in omit:
+            found["session.id"] = session
         for told in self._told:
-            found.update(told)
-        omit = self._options.omit
-        attributes = {
-            key: value
-            for key, value in found.items()
-            if value is not None and key not in omit and key not in (_ACTOR, _TENANT)
-        }
+            found.update(
+                {key: value for key, value in told.items() if key not in omit and key not in _NO_ATTRIBUTES}
+            )
         if failed:
-            attributes[FLAGS] = [*attributes.get(FLAGS, ()), *(f"{key}:lazy" for key in failed)]
-        return attributes
+            found[FLAGS] = [*found.get(FLAGS, ()), *(f"{key}:lazy" for key in failed)]
+        return found
 
     def _constants(self) -> dict[str, Any]:
         """What does not change while the request lasts."""
@@ -288,9 +293,9 @@ class RequestContext:
             return traced[1]
         return os.urandom(16).hex()
 
-    def _clean_path(self, route: str | None) -> str | None:
+    def _clean_path(self) -> str | None:
         path = self._path() if callable(self._path) else self._path
-        return clean_path(path, self._path_parameters(), route)
+        return clean_path(path, self._path_parameters(), self._route)
 
 
 _NOTHING: Final = context.Frame(MappingProxyType({}))
