@@ -3,7 +3,7 @@ What a HTTP request costs with the middleware around it: without events, with on
 
     pytest tests/benchmarks/test_request_cost.py --benchmark-enable --benchmark-columns=min,median
 
-A round is a hundred requests, in one loop and without a server: divide by a hundred. Compare within a run; the
+A round is twenty requests, in one loop and without a server: divide by twenty. Compare within a run; the
 application answers with an empty body, so what is measured is the middleware and Starlette's or Flask's own way.
 The usual way is what structlog's documentation shows: context variables that a ``BaseHTTPMiddleware``, or hooks of
 Flask, fill from each request, and an event that ends in nothing.
@@ -36,7 +36,7 @@ from activitylog.provider import BoundedProcessor
 from activitylog.settings import Settings
 from tests.benchmarks.test_emit_cost import NullExporter
 
-REQUESTS = 100
+REQUESTS = 20
 EVENTS = [0, 1, 10]
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 HEADERS = {
@@ -110,7 +110,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def asgi_round(app: Any, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-    """A hundred requests, one after the other."""
+    """Twenty requests, one after the other."""
     headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def receive() -> Any:
@@ -165,7 +165,7 @@ def wsgi_round(app: Any) -> Callable[[], None]:
     return ask
 
 
-@pytest.mark.benchmark(group="100 requests of Starlette")
+@pytest.mark.benchmark(group="20 requests of Starlette")
 class TestStarlette:
     def test_no_middleware(self, benchmark: Any, loop: asyncio.AbstractEventLoop) -> None:
         """Starlette alone."""
@@ -195,7 +195,7 @@ class TestStarlette:
         benchmark(asgi_round(starlette(say, Middleware(PeerMiddleware)), loop))
 
 
-@pytest.mark.benchmark(group="100 requests of Flask")
+@pytest.mark.benchmark(group="20 requests of Flask")
 class TestFlask:
     def application(self, say: Callable[[], None]) -> Flask:
         """An application with one view, which says something."""
