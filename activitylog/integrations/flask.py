@@ -25,8 +25,8 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import flask
-import flask.globals
 from flask import Flask
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
@@ -215,14 +215,14 @@ class _Facts:
         return self._last[_LOADED]
 
     def _is_here(self) -> bool:
-        return flask.has_request_context() and flask.request.environ.get(_FACTS) is self
+        return flask.has_request_context() and request_ctx.request.environ.get(_FACTS) is self
 
 
 def _routed(_endpoint: str | None, values: Mapping[str, Any] | None) -> None:
-    request = flask.request
-    facts = request.environ.get(_FACTS)
-    if facts is not None and request.url_rule is not None:
-        facts.routed(request.root_path.rstrip("/") + request.url_rule.rule, dict(values or {}))
+    request = request_ctx.request  # not through flask.request: each look through that costs a microsecond
+    facts, rule = request.environ.get(_FACTS), request.url_rule
+    if facts is not None and rule is not None:
+        facts.routed(request.root_path.rstrip("/") + rule.rule, dict(values) if values else {})
 
 
 def _failed(_app: Flask, exception: Exception, **_: Any) -> None:
@@ -232,7 +232,7 @@ def _failed(_app: Flask, exception: Exception, **_: Any) -> None:
 
 
 def _answered(response: flask.Response) -> flask.Response:
-    request = flask.request
+    request = request_ctx.request
     facts = request.environ.get(_FACTS)
     if facts is None:
         return response
@@ -248,7 +248,7 @@ def _answered(response: flask.Response) -> flask.Response:
 def _parameters_of_near(request: flask.Request) -> Mapping[str, Any]:
     """Of a path that has a rule for other methods or a redirect: a token in it is a secret all the same."""
     error = request.routing_exception
-    adapter = flask.globals.request_ctx.url_adapter
+    adapter = request_ctx.url_adapter
     try:
         if isinstance(error, MethodNotAllowed) and error.valid_methods and adapter is not None:
             return dict(adapter.match(method=next(iter(error.valid_methods)))[1])
@@ -260,9 +260,11 @@ def _parameters_of_near(request: flask.Request) -> Mapping[str, Any]:
     return {}
 
 
-def _named(user: Any) -> tuple[str, str] | None:
+def _named(user: Any) -> tuple[str, str] | str | None:
     """Whoever that is as type and id, which can be read after the end of a session of the database, too."""
-    if user is None or not getattr(user, "is_authenticated", True):
+    if user is None or type(user) is str:
+        return user
+    if not getattr(user, "is_authenticated", True):
         return None
     if not hasattr(user, "pk") and not hasattr(user, "id") and hasattr(user, "get_id"):
         return "user", str(user.get_id())
@@ -279,7 +281,7 @@ def _looked_up() -> Any:
     """
     from flask_login import current_user  # type: ignore[import-untyped]
 
-    session = getattr(flask.globals.request_ctx, "_session", None)
+    session = getattr(request_ctx, "_session", None)
     accessed = getattr(session, "accessed", True)
     try:
         return current_user._get_current_object()

@@ -69,13 +69,12 @@ class _Place(NamedTuple):
 
 
 def _found(scope: Mapping[str, Any], route: Any, endpoint: Any) -> str | None:
+    own = _own_template(scope, route) if _leads_to(route, endpoint) and not _is_mount(route) else None
+    if own is not None and not scope.get("root_path"):
+        return own  # as most are
     root, mounted, path = _roots(scope)
-    if _leads_to(route, endpoint) and not _is_mount(route):
-        own = _own_template(scope, route)
-        if not mounted:
-            return None if own is None else root + own
-    else:
-        own = None
+    if own is not None and not mounted:
+        return root + own
     place = _place(_routes(scope.get("router")), mounted, path)
     if place is None:
         place = _Place(_with_names(mounted, scope.get("path_params")), ())

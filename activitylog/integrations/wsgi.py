@@ -15,8 +15,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Token
 from typing import Any, Final, Unpack
 
+from activitylog import context
 from activitylog.integrations.http import HTTPOptions, RequestContext, http_options
 from activitylog.integrations.http.options import GivenHTTPOptions, asked
 
@@ -92,7 +94,7 @@ class ActivityMiddleware:
             if not self.is_made(environ):
                 return _Body(body, request)
             request.finish(self.error(environ))
-            return _Body(body, request, ended=True)
+            return _MadeBody(body, request)
         except BaseException as error:
             if request.status is None and isinstance(error, Exception):
                 request.status = _SERVER_ERROR  # where the application sent nothing the server does
@@ -138,19 +140,20 @@ def http_request(options: HTTPOptions, environ: Environ, **finds: Callable[[], A
 class _Body:
     """A body that is made while it is sent, each step of it inside the request."""
 
-    __slots__ = ("_body", "_ended", "_iterator", "_request")
+    __slots__ = ("_body", "_ended", "_frame", "_iterator", "_request")
 
-    def __init__(self, body: Iterable[bytes], request: RequestContext, *, ended: bool = False) -> None:
+    def __init__(self, body: Iterable[bytes], request: RequestContext) -> None:
         self._body = body
         self._request = request
+        self._frame: context.Frame | None = None
         self._iterator: Iterator[bytes] | None = None
-        self._ended = ended
+        self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        token = self._request.enter()
+        token = self._enter()
         try:
             if self._iterator is None:
                 self._iterator = iter(self._body)
@@ -166,11 +169,9 @@ class _Body:
 
     def close(self) -> None:
         """What servers call at the end; before the body's end, when nobody waits for the rest."""
-        token = self._request.enter()
+        token = self._enter()
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
+            _close(self._body)
             self._end(gone=self._iterator is not None)
         except BaseException as error:
             self._end(error)
@@ -178,10 +179,44 @@ class _Body:
         finally:
             self._request.leave(token)
 
+    def _enter(self) -> Token[context.Frame]:
+        if self._frame is not None and self._frame.outer is context.frame():
+            return context.enter(self._frame)
+        token = self._request.enter()
+        self._frame = context.frame()
+        return token
+
     def _end(self, error: BaseException | None = None, *, gone: bool = False) -> None:
         if not self._ended:
             self._ended = True
             self._request.finish(error, gone=gone)
+
+
+class _MadeBody:
+    """A body that was made already: only its end runs code of the application."""
+
+    __slots__ = ("_body", "_request")
+
+    def __init__(self, body: Iterable[bytes], request: RequestContext) -> None:
+        self._body = body
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """Inside the request."""
+        token = self._request.enter()
+        try:
+            _close(self._body)
+        finally:
+            self._request.leave(token)
+
+
+def _close(body: Iterable[bytes]) -> None:
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
 
 
 def _is_made(body: Iterable[bytes], environ: Environ) -> bool:

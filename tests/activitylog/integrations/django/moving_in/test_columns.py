@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.utils import translation
 
 from activitylog.integrations.django.moving_in import LegacyMapping
 from activitylog.integrations.django.moving_in.columns import ATTRIBUTES, SYNONYMS, Column, assign
@@ -121,3 +124,13 @@ class TestColumnsOf:
         assert found.things["object"].identifier.entity == "auth.user"
         assert found.words["event"].labels == {1: "Create", 2: "Suspend user"}
         assert [column.name for column in found.others] == ["count"]
+
+    def test_labels_are_of_no_language(self) -> None:
+        """Whoever asks: by them actions are named, and compared."""
+        from django.contrib.admin.models import LogEntry
+
+        with translation.override("de"):
+            found = assign(columns_of(LogEntry), LegacyMapping())
+            flag: Any = LogEntry._meta.get_field("action_flag")
+            assert str(dict(flag.flatchoices)[1]) == "Hinzugefügt"
+        assert found.words["event"].labels == {1: "Addition", 2: "Change", 3: "Deletion"}

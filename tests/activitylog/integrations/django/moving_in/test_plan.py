@@ -83,6 +83,10 @@ class TestEvent:
         """The text of the action is kept where the name is another one."""
         assert event_of(action="message.sent") == {"event": "message.sent"}
 
+    def test_without_an_action_there_is_one_name(self) -> None:
+        """And nothing else to keep."""
+        assert event_of(color="red") == {"event": "activity.logged", "color": "red"}
+
     def test_an_outcome_that_is_none_stays_an_attribute(self) -> None:
         """Nothing is lost."""
         assert event_of(action="a.seen", status="pending") == {"event": "a.seen", "status": "pending"}
