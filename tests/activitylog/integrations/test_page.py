@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 
 PAGE = Path(integrations.__path__[0]) / "README.md"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+#: A block that is a file, or goes on with one.
+_FILE = re.compile(r"# (at the end of )?\w+\.py\n")
 #: The port of each server, and how it is told to take another one.
 _SERVERS = {"uvicorn": ("8000", "--port"), "flask": ("5000", "--port")}
 
@@ -229,7 +231,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every file of the page."""
     folder = tmp_path_factory.mktemp("typed")
     for block in blocks(PAGE.read_text()):
-        if block.language == "python" and block.text.startswith("# "):
+        if block.language == "python" and _FILE.match(block.text):
             save(folder, block.text)
     (folder / "promises.py").write_text(PROMISES)
     return folder

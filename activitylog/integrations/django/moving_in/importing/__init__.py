@@ -14,6 +14,6 @@ Why a row is stored once. A chunk is one insert with one token, which the state 
 process that goes on finds in the state which chunk may have been under way. It asks which of those keys are
 stored, and sends the others with the same token: whichever of the two inserts comes first, the store takes one.
 All other chunks were answered. Where the state is lost, or was never there, keys are asked for before anything
-is sent, for every chunk in whose time the store has events of this table. So an import may be run again at any
-time, and sends what is missing.
+is sent, for every chunk in whose time the store has events of this table, and not before inserts that the store
+is still working on have ended. So an import may be run again at any time, and sends what is missing.
 """

@@ -1,6 +1,7 @@
 """
-Imports that are killed (SIGKILL) at random moments, and go on: ``python -m tests.....moving_in.kills [KILLS]
-[SEED]``.
+Imports that are killed (SIGKILL) at random moments, and go on.
+
+``python -m tests.activitylog.integrations.django.moving_in.kills KILLS SEED`` is the long form.
 
 The store is a process of its own, so that an insert whose sender was killed goes on. What has arrived at the end
 is compared row by row.
