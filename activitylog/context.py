@@ -12,7 +12,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from types import FunctionType, MappingProxyType, MethodType, TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeVar, cast
@@ -60,8 +60,10 @@ def pop(token: Token[Frame]) -> None:
     A token from another context (a generator finalised elsewhere) is ignored: that context is gone, and the
     values went with it.
     """
-    with suppress(ValueError):
+    try:  # noqa: SIM105 - suppress() takes 0.5 us more, and this is once a request
         _frame.reset(token)
+    except ValueError:
+        pass
 
 
 def frame() -> Frame:

@@ -316,11 +316,16 @@ def _merge_request(request: Any, event_dict: EventDict) -> None:
     if not isinstance(request, Mapping):
         flag(event_dict, "request:type")
         return
-    try:
-        given = dict(itertools.islice(request.items(), _MAX_REQUEST_ATTRIBUTES))
-    except Exception:  # noqa: BLE001 - the application's mapping may raise anything; flagged
-        flag(event_dict, "request:unreadable")
-        return
+    if type(request) is dict and len(request) <= _MAX_REQUEST_ATTRIBUTES:
+        given = request
+    else:
+        try:
+            given = dict(itertools.islice(request.items(), _MAX_REQUEST_ATTRIBUTES))
+        except Exception:  # noqa: BLE001 - the application's mapping may raise anything; flagged
+            flag(event_dict, "request:unreadable")
+            return
+    if FLAGS in given and FLAGS in event_dict:
+        flag(event_dict, *given[FLAGS])  # both are noted
     for key, value in given.items():
         if event_dict.get(key) is None:
             event_dict[key] = value

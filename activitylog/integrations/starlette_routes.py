@@ -69,7 +69,7 @@ class _Place(NamedTuple):
 
 
 def _found(scope: Mapping[str, Any], route: Any, endpoint: Any) -> str | None:
-    own = _own_template(scope, route) if _leads_to(route, endpoint) and not _is_mount(route) else None
+    own = None if _is_mount(route) else _own_template(scope, route)
     if own is not None and not scope.get("root_path"):
         return own  # as most are
     root, mounted, path = _roots(scope)

@@ -87,7 +87,7 @@ def client_address(peer: str | None, forwarded: str | None, trusted: Trusts) -> 
     found = None
     if peer:
         hop, found = parsed(peer)
-    hops = forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:] if forwarded else []
+    hops = forwarded.rsplit(",", _MAX_HOPS) if forwarded else []
     number = 0
     while hops:
         text = hops.pop().strip(" \t")

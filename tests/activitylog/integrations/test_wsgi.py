@@ -231,6 +231,15 @@ class TestBodies:
             assert len(activity.find(actor=f"user:{number}")) == 4
         assert len({event.attributes["activity.request.id"] for event in activity.events}) == 20
 
+    def test_what_is_bound_around_a_step(self, activity: CapturedActivities) -> None:
+        """By a middleware around ours: counts for that step."""
+        body: Any = ActivityMiddleware(streaming, actor=lambda _: "user:7")(environ_of(), Answer().start)
+        next(body)
+        with activitylog.bind(region="eu"):
+            next(body)
+        next(body)
+        assert [event.attributes.get("region") for event in activity.find(actor="user:7")] == [None, "eu", None]
+
     def test_what_a_body_binds_itself_is_gone_in_between(self, activity: CapturedActivities) -> None:
         """A block across a ``yield`` would else be seen by whoever is served next."""
 

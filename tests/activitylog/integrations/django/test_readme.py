@@ -21,6 +21,7 @@ from tests.serving import free_port
 from tests.waiting import wait_until
 
 PAGE = Path(conf.__file__).with_name("README.md")
+SOURCES = Path(__file__).parents[4] / "activitylog" / "integrations" / "django"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PORT = "8000"
 
@@ -176,9 +177,10 @@ class TestThePage:
         numbers = set(re.findall(r"activitylog\.(W\d+)", str(checks.__doc__)))
         assert numbers == set(re.findall(r"\((W\d+)\)", PAGE.read_text()))
 
+    @pytest.mark.skipif(not SOURCES.is_dir(), reason="runs where the sources are; here is the wheel")
     def test_links(self) -> None:
         """Files and headings that are linked exist."""
         for target, anchor in re.findall(r"\]\(([^)#h]+)#([\w-]+)\)", PAGE.read_text()):
-            text = (PAGE.parent / target).read_text()
+            text = (SOURCES / target).read_text()
             headings = [title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
             assert anchor in headings

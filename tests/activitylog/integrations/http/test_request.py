@@ -249,6 +249,13 @@ class TestWhatFails:
         every = {"http.route", "session.id", "user.id", "activity.tenant.id", "url.path", "user_agent.original"}
         assert every - set(attributes) == missing
 
+    def test_several(self) -> None:
+        """All of it is said."""
+        request = request_of(route=failing, session=failing)
+        request.bind(object=object())
+        flags = ["object:unreadable", "http.route:lazy", "session.id:lazy"]
+        assert request.attributes()["activity.sanitized"] == flags
+
     def test_values_of_the_path(self) -> None:
         """Without them nobody knows what of the path is a secret."""
         request = request_of(path="/reset/s3cr3t", path_parameters=failing)
