@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,15 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def heed_ctrl_c() -> None:
+    """
+    Of a process that a test starts, to be called in it (``preexec_fn``): it ends by SIGINT, as in a terminal.
+
+    Shells have what they start in the background ignore it, and all that these start in turn.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class ServedStore:

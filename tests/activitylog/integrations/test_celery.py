@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -118,8 +119,12 @@ class Probe:
 
 @pytest.fixture(scope="module")
 def _worker() -> Iterator[None]:
-    with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
-        yield
+    level = logging.getLogger().level
+    try:
+        with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
+            yield
+    finally:
+        logging.getLogger().setLevel(level)  # which a worker sets for its whole process
 
 
 @pytest.fixture

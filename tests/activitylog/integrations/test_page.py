@@ -16,7 +16,7 @@ import pytest
 
 from activitylog import integrations
 from activitylog.integrations.http.options import HTTP_OPTIONS
-from tests.serving import free_port
+from tests.serving import free_port, heed_ctrl_c
 from tests.waiting import wait_until
 
 PAGE = Path(integrations.__path__[0]) / "README.md"
@@ -97,7 +97,13 @@ class Reader:
 
     def _start(self, command: list[str]) -> None:
         self._server = subprocess.Popen(
-            command, cwd=self._folder, env=environment(), stdout=-3, stderr=-3, start_new_session=True
+            command,
+            cwd=self._folder,
+            env=environment(),
+            stdout=-3,
+            stderr=-3,
+            start_new_session=True,
+            preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - one system call
         )
         wait_until(self._is_up)
 

@@ -17,7 +17,7 @@ import pytest
 
 from activitylog.integrations.django import checks, conf
 from activitylog.integrations.http.options import HTTP_OPTIONS
-from tests.serving import free_port
+from tests.serving import free_port, heed_ctrl_c
 from tests.waiting import wait_until
 
 PAGE = Path(conf.__file__).with_name("README.md")
@@ -87,7 +87,13 @@ class Reader:
     def _start(self) -> None:
         command = [sys.executable, "manage.py", "runserver", self.port]
         self._server = subprocess.Popen(
-            command, cwd=self._folder, env=self._environ, stdout=-3, stderr=-3, start_new_session=True
+            command,
+            cwd=self._folder,
+            env=self._environ,
+            stdout=-3,
+            stderr=-3,
+            start_new_session=True,
+            preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - one system call
         )
         wait_until(self._is_up)
 
