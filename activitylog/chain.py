@@ -21,8 +21,11 @@ from activitylog.processors import (
     name_attributes,
     name_entities,
     name_error,
+    now,
+    object_attributes,
 )
 from activitylog.redaction import REDACTED, RedactionSettings, Redactor
+from activitylog.sanitize import sanitize
 
 
 def processor_chain(
@@ -57,26 +60,22 @@ class SharedChain:
 
     def __init__(self, limits: Limits, redactor: Redactor, shared: EventDict, *, timed: bool) -> None:
         self._shared = shared
-        self._event = shared["event"]
         self._timestamp = shared["timestamp"] if timed else None
-        self._own: tuple[Processor, ...] = (
-            add_timestamp,
-            name_entities,
-            Sanitize(limits, redactor.redact_text),
-            Redact(redactor),
-        )
+        self._limits = limits
+        self._redactor = redactor
 
-    def __call__(self, logger: Any, method_name: str, event_dict: EventDict) -> EventDict:
+    def __call__(self, _logger: Any, _method_name: str, event_dict: EventDict) -> EventDict:
         """The event dict of attributes of one event."""
-        own: EventDict = {"event": self._event, "object": event_dict.get("object")}
-        if self._timestamp is not None:
-            own["timestamp"] = self._timestamp
-        for processor in self._own:
-            own = cast(EventDict, processor(logger, method_name, own))
+        own = object_attributes(event_dict.get("object"))
+        flags = [*own.pop(FLAGS, ()), *sanitize(own, self._limits, self._redactor.redact_text)]
+        if flags:
+            own[FLAGS] = flags
+        own = self._redactor.redact(own)
         shared = self._shared
         for noted in _NOTES:
-            if noted in shared and noted in own:
+            if noted in own and noted in shared:
                 own[noted] = [*shared[noted], *own[noted]]
+        own["timestamp"] = now() if self._timestamp is None else self._timestamp
         return {**shared, **own}
 
 

@@ -146,33 +146,16 @@ def submit(method_name: str, event: Any, values: dict[str, Any]) -> bool:
 
 def submit_many(event: str, items: Iterable[Any], common: Mapping[str, Any]) -> int:
     """
-    Send one event for each item; how many were handed on. What they share is looked at once.
-
-    Args:
-        items: the object of each, or a mapping of keywords of its own.
-        common: keywords of all.
+    Send one event for each item; how many were handed on (:meth:`activitylog.pipeline.Pipeline.submit_many`).
     """
-    handed_on = 0
     pipeline = _state.pipeline
-    shared = None if pipeline is None else pipeline.share(event, common)
+    if pipeline is not None:
+        return pipeline.submit_many(event, items, common)
     try:
-        for item in items:
-            if shared is None or pipeline is None or isinstance(item, Mapping):
-                own = dict(item) if isinstance(item, Mapping) else {"object": item}
-                handed_on += submit("info", event, underlaid(own, common))
-            else:
-                handed_on += pipeline.submit("info", event, underlaid({"object": item}, common), shared)
+        return sum(submit("info", event, {}) for _ in items)
     except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
         fail(error, event)
-    return handed_on
-
-
-def underlaid(values: dict[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
-    """``values``, with those of ``below`` where it says nothing; None says nothing."""
-    for key, value in below.items():
-        if values.get(key) is None:
-            values[key] = value
-    return values
+        return 0
 
 
 def enabled(event: str) -> bool:

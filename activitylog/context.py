@@ -76,6 +76,14 @@ def enter(frame: Frame | None) -> Token[Frame]:
     return _frame.set(_OUTERMOST if frame is None else frame)
 
 
+def underlaid(values: dict[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """``values``, with those of ``below`` where it says nothing; None says nothing."""
+    for key, value in below.items():
+        if values.get(key) is None:
+            values[key] = value
+    return values
+
+
 def resolve_once() -> Token[Frame]:
     """Bind the current values again, each callable called once at the most; undo with :func:`pop`."""
     # partial: what cache() copies from a function it would ask a proxy for, too.

@@ -105,7 +105,8 @@ def emit_many(event: str, items: Iterable[Any], /, **common: Any) -> int:
 
         activitylog.emit_many("user.activated", users, actor=admin)
 
-    For thousands of items consider one event about all of them: ``emit(..., objects=users)``.
+    For thousands of items consider one event about all of them: ``emit(..., objects=users)``. Where there is a
+    spool the events are written down together, a hundred at a time: all are on disk when this returns.
 
     Args:
         event: name of every event.
@@ -134,7 +135,7 @@ class ActivityLogger(structlog.BoundLoggerBase):
     def _submit(self, method_name: str, event: Any, args: tuple[Any, ...], values: dict[str, Any]) -> bool:
         if args:
             values["positional_arguments"] = args
-        return config.submit(method_name, event, config.underlaid(values, self._context))
+        return config.submit(method_name, event, context.underlaid(values, self._context))
 
     def debug(self, event: Any = None, /, *args: Any, **values: Any) -> bool:
         """Emit with severity DEBUG."""
@@ -216,7 +217,7 @@ class activity:  # noqa: N801 - reads as a verb: with activity(...), @activity(.
             found["outcome"] = "denied" if isinstance(error, PermissionError) else "failure"
         elif error is not None:
             found |= {"error": type(error), "outcome": "unknown"}
-        config.submit("info", self._event, config.underlaid(values, found))
+        config.submit("info", self._event, context.underlaid(values, found))
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

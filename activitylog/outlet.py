@@ -7,7 +7,6 @@ where an event is lost by it, and logged, once a minute at the most.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,7 @@ from activitylog.counters import Cell
 from activitylog.error_log import ErrorLog
 from activitylog.event import COUNTER_EVENT_NAME
 from activitylog.output import NO_TRACE, ActivityRecord, EventLogger, RenderLogRecord, Trace, replacing
-from activitylog.processors import stored_name
+from activitylog.processors import now, stored_name
 from activitylog.provider import Destination, Held
 from activitylog.redaction import Redactor
 from activitylog.sanitize import sanitize
@@ -40,6 +39,7 @@ class Outlet:
         errors: where errors are told.
 
     Attributes:
+        holders: the spools, of those destinations that have one.
         counted: records that were sent beside the events.
     """
 
@@ -58,7 +58,7 @@ class Outlet:
         self._render = render
         self._redactor = redactor
         self._destinations = destinations
-        self._holders = [holder for destination in destinations if (holder := destination.holder) is not None]
+        self.holders = [holder for destination in destinations if (holder := destination.holder) is not None]
         self._sent = sent
         self._failed = failed
         self._errors = errors
@@ -66,18 +66,18 @@ class Outlet:
 
     def hold(self, method_name: str, event_dict: EventDict, trace: Trace | None) -> Held | None:
         """Have an event that waits written down where there is a spool; it is sent should this process die."""
-        if not self._holders:
+        if not self.holders:
             return None
         record = self._render.undecided(method_name, event_dict, trace or NO_TRACE)
         return self._held(record)
 
     def _held(self, record: ActivityRecord) -> Held:
         envelope = self._logger.envelope(record)
-        return {holder: entry for holder in self._holders if (entry := holder.hold(envelope)) is not None}
+        return {holder: entry for holder in self.holders if (entry := holder.hold(envelope)) is not None}
 
     def forget(self, held: Sequence[Held]) -> None:
         """Events that were written down while they waited are not to be sent."""
-        for holder in self._holders:
+        for holder in self.holders:
             holder.forget(held)
 
     def send(
@@ -100,7 +100,7 @@ class Outlet:
     @property
     def holds(self) -> bool:
         """Whether there is a spool."""
-        return bool(self._holders)
+        return bool(self.holders)
 
     def hold_count(self, cell: Cell, increment: int) -> Held | None:
         """Have what was added to an exact count written down; it is sent should this process die unreported."""
@@ -128,7 +128,7 @@ class Outlet:
 
     def report_seal(self, attributes: dict[str, Any]) -> None:
         """Emit a seal."""
-        event_dict = {"event": SEAL_EVENT_NAME, "timestamp": time.time_ns() // 1000 * 1000, **attributes}
+        event_dict = {"event": SEAL_EVENT_NAME, "timestamp": now(), **attributes}
         self._logger.emit(self._render.record("info", event_dict, NO_TRACE))
         self.counted.increment()
 

@@ -10,7 +10,7 @@ Both classes below are what the SDK's are, by inheritance, without these steps; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, Final, Self, cast
 
 from opentelemetry._logs import Logger as APILogger
@@ -66,6 +66,11 @@ DURABLE: Final = Context({"otel_spool.durable": True})
 def replacing(held: Sequence[Any]) -> Context:
     """What otel_spool understands: the record takes the place of those that it holds."""
     return Context({"otel_spool.replaces": held})
+
+
+def gathering(gathered: MutableMapping[Any, list[Any]], context: Context = _NO_CONTEXT) -> Context:
+    """What otel_spool understands: the record waits in there, to be written down together with others."""
+    return Context({**context, "otel_spool.gathered": gathered})
 
 
 class ActivityRecord(LogRecord):

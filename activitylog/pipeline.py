@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -19,7 +19,9 @@ from structlog.exceptions import DropEvent
 from structlog.typing import Processor
 
 from activitylog.admission import Admission, Admitted
+from activitylog.bulk import Bulk
 from activitylog.chain import SharedChain, processor_chain, shared_chain
+from activitylog.context import underlaid
 from activitylog.error_log import ErrorLog
 from activitylog.exceptions import StrictModeError
 from activitylog.forked import renew_in_children
@@ -161,7 +163,12 @@ class Pipeline:
         return admission
 
     def submit(
-        self, method_name: str, event: Any, values: dict[str, Any], shared: SharedChain | None = None
+        self,
+        method_name: str,
+        event: Any,
+        values: dict[str, Any],
+        chain: Sequence[Processor] | None = None,
+        bulk: Bulk | None = None,
     ) -> bool:
         """
         Send one event through the rules and the chain to OpenTelemetry.
@@ -170,7 +177,8 @@ class Pipeline:
             method_name: the logger's method, which sets the severity.
             event: its name, or an instance of a class declared with ``@activitylog.event``.
             values: the keywords of the call; the chain changes this dict.
-            shared: the chain for events of which all but the object has been through it (:meth:`share`).
+            chain: what it goes through, where that is not the whole chain.
+            bulk: the call that it is one event of.
 
         Returns:
             True when it was handed on, or waits in a window of a rule.
@@ -189,18 +197,18 @@ class Pipeline:
                 admitted = admission.admit(method_name, passed, durable=durable)
                 if admitted is None:
                     return False
-            if shared is None:
-                for processor in self._chain:
-                    passed = processor(self._event_logger, method_name, passed)  # type: ignore[assignment]
-            else:
-                passed = shared(self._event_logger, method_name, passed)  # type: ignore[assignment]
+            for processor in chain or self._chain:
+                passed = processor(self._event_logger, method_name, passed)  # type: ignore[assignment]
             if FLAGS in passed:
                 self._note_flags(passed)
             trace = trace_of(passed)
             if admitted is not None and admitted.hold(method_name, passed, trace):
                 return True
             record = self._render.record(method_name, passed, trace)
-            if durable or (admitted is not None and admitted.durable):
+            durable = durable or (admitted is not None and admitted.durable)
+            if bulk is not None:
+                bulk.gather(record, durable=durable)
+            elif durable:
                 record.tell(DURABLE)
             self._event_logger.emit(record)
             if admitted is not None:
@@ -212,13 +220,52 @@ class Pipeline:
         except BaseException:
             self._lose("interrupted", admitted, passed)
             raise
-        if not self._emitted.increment() % EMITS_PER_SAMPLE:
-            self._now_and_then()
+        if bulk is None:
+            self._count_emitted()
+        elif bulk.is_due():
+            self._write(bulk)
         return True
 
-    def share(self, event: str, common: Mapping[str, Any]) -> SharedChain | None:
+    def submit_many(self, event: str, items: Iterable[Any], common: Mapping[str, Any]) -> int:
         """
-        Have what many events have in common go through the chain once; for :meth:`submit`.
+        Send one event for each item; how many were handed on. What they share is looked at once.
+
+        Args:
+            items: the object of each, or a mapping of keywords of its own.
+            common: keywords of all.
+        """
+        handed_on, bulk, shared = 0, Bulk(self._outlet.holders), self._share(event, common)
+        chain = None if shared is None else (shared,)
+        # Rules look at what the events share; the chain of its own does not.
+        whole = chain is None or self._admission is not None
+        seen = common if whole else {"durable": common.get("durable")}
+        try:
+            for item in items:
+                if isinstance(item, Mapping):
+                    handed_on += self.submit("info", event, underlaid(dict(item), common), None, bulk)
+                else:
+                    handed_on += self.submit("info", event, underlaid({"object": item}, seen), chain, bulk)
+        except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
+            self.fail(error, event)
+        finally:
+            self._write(bulk)
+        return handed_on
+
+    def _write(self, bulk: Bulk) -> None:
+        """Have written down what a call's events wait for; only then do they count as emitted."""
+        events = bulk.waiting
+        try:
+            bulk.write()
+        except BaseException:
+            for _ in range(events):
+                self._lose("interrupted")
+            raise
+        for _ in range(events):
+            self._count_emitted()
+
+    def _share(self, event: str, common: Mapping[str, Any]) -> SharedChain | None:
+        """
+        Have what many events have in common go through the chain once.
 
         None where that cannot be: each event then goes through it whole. Processors of the application see each.
         """
@@ -253,13 +300,18 @@ class Pipeline:
             self.submit = self._submit_timed  # type: ignore[method-assign]
 
     def _submit_timed(
-        self, method_name: str, event: Any, values: dict[str, Any], shared: SharedChain | None = None
+        self,
+        method_name: str,
+        event: Any,
+        values: dict[str, Any],
+        chain: Sequence[Processor] | None = None,
+        bulk: Bulk | None = None,
     ) -> bool:
         """As ``submit``, for one event, whose time is taken."""
         self.__dict__.pop("submit", None)
         began = time.perf_counter()
         try:
-            return self.submit(method_name, event, values, shared)
+            return self.submit(method_name, event, values, chain, bulk)
         finally:
             if self._metrics is not None:
                 self._metrics.emit_took(time.perf_counter() - began)

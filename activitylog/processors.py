@@ -63,6 +63,8 @@ __all__ = [
     "name_attributes",
     "name_entities",
     "name_error",
+    "now",
+    "object_attributes",
     "release_to",
     "stored_name",
 ]
@@ -97,13 +99,17 @@ def add_timestamp(_logger: WrappedLogger, _method_name: str, event_dict: EventDi
     """
     given = event_dict.get("timestamp")
     if given is None:
-        # Nanoseconds are noise in Python, and whole microseconds take a fifth less room in the column.
-        event_dict["timestamp"] = time_ns() // 1000 * 1000
+        event_dict["timestamp"] = now()
     elif type(given) is not int or not 0 <= given <= _INT64_MAX:
         event_dict["timestamp"] = _nanoseconds(given, event_dict)
     elif given < _EARLIEST:
         flag(event_dict, "timestamp:early")
     return event_dict
+
+
+def now() -> int:
+    """Nanoseconds since the epoch; in whole microseconds, for nanoseconds are noise in Python and take room."""
+    return time_ns() // 1000 * 1000
 
 
 def _nanoseconds(given: Any, event_dict: EventDict) -> int:
@@ -123,7 +129,7 @@ def _nanoseconds(given: Any, event_dict: EventDict) -> int:
     if 0 <= result <= _INT64_MAX:
         return result
     flag(event_dict, "timestamp:invalid")
-    return time_ns() // 1000 * 1000
+    return now()
 
 
 def merge_context(_logger: WrappedLogger, _method_name: str, event_dict: EventDict) -> EventDict:
@@ -176,6 +182,15 @@ def _entity(role: str, given: Any, event_dict: EventDict) -> Entity | None:
     except Exception:  # noqa: BLE001 - the caller's objects may raise anything; flagged
         flag(event_dict, f"{role}:unreadable")
         return None
+
+
+def object_attributes(given: Any) -> dict[str, Any]:
+    """The attributes of an ``object`` alone, as :func:`name_entities` has them."""
+    attributes: dict[str, Any] = {}
+    entity = None if given is None else _entity("object", given, attributes)
+    if entity is not None:
+        _set_entity("object", entity, given, attributes)
+    return attributes
 
 
 _ENTITY_ATTRIBUTES: Final = {role: (f"activity.{role}.type", f"activity.{role}.id") for role in ENTITY_KEYS}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
@@ -59,13 +59,16 @@ class Interruptible(Protocol):
 
 
 class Holder(Protocol):
-    """Writes down events that wait, about which nothing is decided; of the spool."""
+    """Writes events down that wait: until something is decided about them, or for others; of the spool."""
 
     def hold(self, log_record: ReadWriteLogRecord, /) -> Any | None:
         """Write one down; None when it cannot be."""
 
     def forget(self, held: Sequence[Held], /) -> None:
         """These are not to be sent."""
+
+    def write_gathered(self, gathered: MutableMapping[Any, list[Any]], /) -> None:
+        """Write down together what was gathered of one call."""
 
 
 #: Where an event that waits is written down, by its holder.

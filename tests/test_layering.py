@@ -39,7 +39,7 @@ ACTIVITYLOG = [
     ["metrics"],
     ["provider", "destinations", "spooling"],
     ["logger_provider"],
-    ["draining", "spools", "outlet"],
+    ["draining", "spools", "outlet", "bulk"],
     ["pipeline"],
     ["assembly"],
     ["config"],

@@ -20,8 +20,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 PASSWORD = "messaging"
-#: Messages before the clock starts.
-WARM_UP = 20
 
 
 class Client:
@@ -69,6 +67,15 @@ def timed(do: Callable[[], None], times: int) -> list[float]:
     return found
 
 
+def timed_for(do: Callable[[], None], seconds: float) -> list[float]:
+    """How long it takes, again and again for so many seconds, in milliseconds."""
+    found: list[float] = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        found += timed(do, 1)
+    return found
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value below which this share of them is."""
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
@@ -79,11 +86,9 @@ def peak(port: int, clients: int, seconds: float) -> dict[str, float]:
     senders = [Client(port, f"member{number}") for number in range(clients)]
     times: list[list[float]] = [[] for _ in senders]
     began = time.perf_counter()
-    until = began + seconds
 
     def work(number: int) -> None:
-        while time.perf_counter() < until:
-            times[number] += timed(senders[number].send, 1)
+        times[number] = timed_for(senders[number].send, seconds)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
     for thread in threads:
@@ -106,12 +111,13 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=500, help="one after the other")
     parser.add_argument("--bulk", type=int, nargs="*", default=[100], help="so many users are activated at once")
     parser.add_argument("--repeat", type=int, default=5, help="how often each bulk operation is done")
+    parser.add_argument("--warm-up", type=float, default=3.0, help="for so many seconds nothing is measured")
     parser.add_argument("--clients", type=int, default=8, help="at once, at the peak")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long the peak lasts")
     given = parser.parse_args()
 
     member, admin = Client(given.port, "member0"), Client(given.port, "admin")
-    timed(member.send, WARM_UP)
+    warm_up = len(timed_for(member.send, given.warm_up))
     messages = timed(member.send, given.messages)
     found: dict[str, Any] = {
         "message": {
@@ -126,7 +132,7 @@ def main() -> None:
         found[f"bulk_{size}"] = {"p50": statistics.median(activate), "writes": admin.writes}
     if given.clients:
         found["peak"] = peak(given.port, given.clients, given.seconds)
-    found["sent"] = WARM_UP + given.messages + found.get("peak", {}).get("requests", 0)
+    found["sent"] = warm_up + given.messages + found.get("peak", {}).get("requests", 0)
     found["activated"] = sum(given.bulk) * given.repeat
     print(json.dumps(found))
 

@@ -10,7 +10,7 @@ by this process or by the next one. :mod:`otel_spool.frame` describes the files,
 places.
 """
 
-from otel_spool.context import durable, replacing
+from otel_spool.context import durable, gathering, replacing
 from otel_spool.drain import Drain, Drained
 from otel_spool.exceptions import ConfigurationError, FolderError, SpoolError
 from otel_spool.inspection import Piece, pieces
@@ -36,6 +36,7 @@ __all__ = [
     "SpoolStatus",
     "SpooledLogRecordProcessor",
     "durable",
+    "gathering",
     "look",
     "pieces",
     "replacing",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter
 
 from otel_delivery.forks import at_each_fork
 from otel_delivery.waiting import Interrupt
-from otel_spool.context import NOTHING_TOLD, is_durable, replaced_by
+from otel_spool.context import NOTHING_TOLD, gathered_in, is_durable, replaced_by
 from otel_spool.delivery import Observe, observed_by_nobody
 from otel_spool.exceptions import ConfigurationError
 from otel_spool.filesystem import FileSystem
@@ -37,6 +37,7 @@ from otel_spool.ledger import Loss
 from otel_spool.live_queue import LiveQueue, Unspooled
 from otel_spool.log import SpoolLog
 from otel_spool.options import SpoolOptions
+from otel_spool.segment import Segment
 from otel_spool.sending import new_sender
 from otel_spool.spool import Spool
 from otel_spool.stats import SpoolStats
@@ -155,6 +156,9 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Write the record down, and have it sent. Raises nothing, waits for no backend."""
         context = log_record.log_record.context or NOTHING_TOLD  # read now: the batch processor clears it
+        if context and (gathered := gathered_in(context)) is not None:
+            gathered.setdefault(self, []).append(log_record)
+            return
         held = self._mine(replaced_by(context)) if context else ()
         if threading.get_ident() in self._live.sending:
             with self.spool.lock:
@@ -171,6 +175,39 @@ class SpooledLogRecordProcessor(LogRecordProcessor):
             elif not entry.segment.deferred:
                 self._live.put(log_record, entry)
         if context and is_durable(context) and isinstance(entry, Entry):
+            self.spool.make_durable(entry)
+        if self._log.waiting:
+            self._log.write()
+
+    def write_gathered(self, gathered: MutableMapping[Any, list[Any]]) -> None:
+        """
+        Write the records down that wait in there for this processor (:func:`gathering`), and have them sent.
+
+        They go to disk together, which costs a fraction of as many single writes. Like ``on_emit`` it raises
+        nothing and waits for no backend; those that are to be durable are on the medium when it returns.
+        """
+        log_records: list[ReadWriteLogRecord] = gathered.pop(self, [])
+        if threading.get_ident() in self._live.sending:
+            with self.spool.lock:
+                for _ in log_records:
+                    self._refuse("reentrant")
+            return
+        if not self._worker.is_started:
+            self.start()
+        events = [self.spool.encode(log_record) for log_record in log_records]
+        asked: dict[Segment, Entry] = {}
+        with self.spool.lock:
+            entries = self.spool.write_together(events)
+            for log_record, event, entry in zip(log_records, events, entries, strict=True):
+                if isinstance(entry, NotWritten):
+                    self._keep_in_memory(log_record, entry, _GUESSED_BYTES if event is None else event.size)
+                    continue
+                context = log_record.log_record.context
+                if context and is_durable(context):
+                    asked[entry.segment] = entry
+                if not entry.segment.deferred:
+                    self._live.put(log_record, entry)
+        for entry in asked.values():
             self.spool.make_durable(entry)
         if self._log.waiting:
             self._log.write()

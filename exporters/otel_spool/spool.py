@@ -40,7 +40,7 @@ from otel_spool.options import SpoolOptions
 from otel_spool.quarantine import Quarantine, size_of
 from otel_spool.ranges import Range, in_order
 from otel_spool.room import Room
-from otel_spool.segment import HELD, UNDECIDED, Segment
+from otel_spool.segment import HELD, LANES, UNDECIDED, Segment
 from otel_spool.syncing import Syncing
 from otel_spool.writer import NotWritten, Writer
 
@@ -170,6 +170,21 @@ class Spool:
             self._leave_own()
         return entry
 
+    def write_together(self, events: Sequence[Encoded | None]) -> Sequence[Entry | NotWritten]:
+        """As ``write``, of many events, whose order stays within a lane; at one go. The lock is held."""
+        entries: list[Entry | NotWritten] = [NotWritten.UNWRITABLE] * len(events)
+        for lane in LANES:
+            places = [place for place, event in enumerate(events) if event is not None and event.lane == lane]
+            of_lane = [event for event in events if event is not None and event.lane == lane]
+            for place, entry in zip(places, self.writer.append_together(of_lane), strict=True):
+                entries[place] = entry
+        if self._power:
+            for segment in {entry.segment for entry in entries if isinstance(entry, Entry)}:
+                self._syncing.note(segment)
+        if self._leaving and not self.writer.writing:
+            self._leave_own()
+        return entries
+
     def hold(self, record: ReadableLogRecord | ReadWriteLogRecord) -> Entry | None:
         """Write down a record about which nothing is decided yet; None when the disk does not take it."""
         event = self.encode(record)
@@ -197,7 +212,7 @@ class Spool:
 
     def make_durable(self, entry: Entry) -> bool:
         """
-        Have an event on the medium before this returns, together with what other threads wait for.
+        Have an event, and all of its segment, on the medium before this returns, with what other threads wait for.
 
         Returns:
             Whether it is there, as far as the system says. It is written, and will be sent, anyway.

@@ -1,5 +1,5 @@
 """
-The writing side: records to the end of the active segment, under one lock, one ``write`` each.
+The writing side: records to the end of the active segment, under one lock, one ``write`` each, or for many.
 
 What fails here never reaches the caller. An error of the disk seals the segment, after cutting it back to its last
 whole frame; a new one is tried at once, and where that fails, too, records are told to be kept in memory for five
@@ -102,7 +102,7 @@ class Writer:
         Args:
             replaces: held ones whose place it takes, where it goes to the folder that they are in.
         """
-        if self.degraded and self._clock() < self._try_again:
+        if self._rests():
             return NotWritten.BROKEN
         if not self.room(event.lane, _in_place_of(replaces, event, self.folder).size):
             return NotWritten.FULL
@@ -119,13 +119,37 @@ class Writer:
             self.degraded = ""
         return entry
 
+    def _rests(self) -> bool:
+        return bool(self.degraded) and self._clock() < self._try_again
+
+    def append_together(self, events: Sequence[Encoded]) -> Sequence[Entry | NotWritten]:
+        """
+        Write events of one lane, with one ``write`` if all goes well; else one by one, as ``append`` does.
+
+        What is in the midst of that when the process dies is there to some extent.
+        """
+        if len(events) > 1 and not self.writing and not self._rests():
+            lane, size = events[0].lane, sum(event.size for event in events)
+            if self.room(lane, size):
+                self.writing = True
+                try:
+                    folder = self.folder or self._new_folder()
+                    entries = self._write(folder, self._segment(folder, lane), events)
+                    self.degraded = ""
+                    return entries
+                except OSError:
+                    pass  # whatever it is, the attempts below will see it, and say so
+                finally:
+                    self.writing = False
+        return [self.append(event) for event in events]
+
     def _append(self, event: Encoded, replaces: Sequence[Entry], *, apart: bool) -> Entry:
         folder = self.folder or self._new_folder()
         event = _in_place_of(replaces, event, folder)
         if not apart:
-            return self._write(folder, self._segment(folder, event.lane), event)
+            return self._write(folder, self._segment(folder, event.lane), (event,))[0]
         segment = self._open_segment(folder, event.lane)
-        entry = self._write(folder, segment, event)
+        entry = self._write(folder, segment, (event,))[0]
         self._finish(folder, segment)
         return entry
 
@@ -137,29 +161,35 @@ class Writer:
             self._break(error)
             return NotWritten.BROKEN
 
-    def _write(self, folder: Folder, segment: Segment, event: Encoded) -> Entry:
-        number, source = next(folder.numbers), event.source
-        frame = pack(event.kind, number, event.payload, folder.seed)
-        entry = Entry(segment, number, event.size)
-        counted = segment.lane != HELD
+    def _write(self, folder: Folder, segment: Segment, events: Sequence[Encoded]) -> list[Entry]:
+        seed, entries, frames, size = folder.seed, [], [], 0
+        for event in events:
+            number = next(folder.numbers)
+            frames.append(pack(event.kind, number, event.payload, seed))
+            entries.append(Entry(segment, number, event.size))
+            size += event.size
+        count = len(entries)
+        counted = count if segment.lane != HELD else 0
         # Counted first: a signal handler that lets go of the folder must not take the segment for settled. No call
         # between these two: one that asks for the counts sees both or none.
-        segment.events += 1
+        segment.events += count
         self.written += counted
         try:
-            if source[0] not in segment.sources or segment.size > segment.sources_until:
-                self._write_source(folder, segment, source)
-            segment.append(frame)
+            for event in events:
+                source = event.source
+                if source[0] not in segment.sources or segment.size > segment.sources_until:
+                    self._write_source(folder, segment, source)
+            segment.append(frames[0] if count == 1 else b"".join(frames))
         except BaseException:
-            segment.events -= 1
+            segment.events -= count
             self.written -= counted
-            # Where the segment ends is not known, and the number is not used again.
+            # Where the segment ends is not known, and the numbers are not used again.
             self._finish(folder, segment)
             if not folder.released:
-                folder.journal.settle([(number, number)])
+                folder.journal.settle(in_order(entry.number for entry in entries))
             raise
-        folder.held_bytes += event.size
-        return entry
+        folder.held_bytes += size
+        return entries
 
     def _write_source(self, folder: Folder, segment: Segment, source: NumberedSource) -> None:
         if segment.size > segment.sources_until:

@@ -306,7 +306,10 @@ class TestBounds:
             def forget(self, held: Any) -> None:
                 raise AssertionError("nothing is held")
 
-        process.pipeline._outlet._holders = [Failing()]
+            def write_gathered(self, gathered: Any) -> None:
+                raise AssertionError("nothing is gathered")
+
+        process.pipeline._outlet.holders = [Failing()]
         process.drop(5)
         process.tick()
         process.tick(60)

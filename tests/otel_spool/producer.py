@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,24 @@ class Producer:
     def append(self, log: Any) -> Entry | NotWritten:
         """Write a record; what is written and not deferred waits to be sent."""
         entry = self.spool.append(log)
-        if not isinstance(entry, Entry):
-            return entry
-        self.accepted += 1
-        self.numbers.add(number_of(log))
-        if not entry.segment.deferred:
-            self.live.append((log, entry))
+        self._note(log, entry)
         return entry
+
+    def append_together(self, logs: Sequence[Any]) -> Sequence[Entry | NotWritten]:
+        """Write records at one go."""
+        events = [self.spool.encode(log) for log in logs]
+        with self.spool.lock:
+            entries = self.spool.write_together(events)
+        for log, entry in zip(logs, entries, strict=True):
+            self._note(log, entry)
+        return entries
+
+    def _note(self, log: Any, entry: Entry | NotWritten) -> None:
+        if isinstance(entry, Entry):
+            self.accepted += 1
+            self.numbers.add(number_of(log))
+            if not entry.segment.deferred:
+                self.live.append((log, entry))
 
     def send_live(self, events: int, script: list[str]) -> None:
         """What the batch processor's thread does."""

@@ -132,6 +132,32 @@ class Machine(RuleBasedStateMachine):
             if durable and self._on(producer, lambda: producer.spool.make_durable(entry)):  # noqa: B023
                 self.unsynced.discard(number)
 
+    @rule(
+        pick=st.integers(0, 1),
+        kinds=st.lists(st.sampled_from(["plain", "long", "forged", "important", "bytes"]), min_size=1, max_size=9),
+        durable=st.booleans(),
+    )
+    def append_together(self, pick: int, kinds: list[str], durable: bool) -> None:
+        if not self.producers:
+            self.start()
+        producer = self._some(pick)
+        if producer is None:
+            return
+        numbers = range(self.next_number, self.next_number + len(kinds))
+        self.next_number = numbers.stop
+        self.tried.update(numbers)
+        logs = [_record(number, kind) for number, kind in zip(numbers, kinds, strict=True)]
+        entries = self._on(producer, lambda: producer.append_together(logs))
+        if entries is None:
+            return
+        promise(all(isinstance(entry, Entry) for entry in entries), "a disk that works takes every event", entries)
+        self.promised.update(numbers)
+        self.unsynced.update(numbers)
+        for number, entry in zip(numbers, entries, strict=True):
+            alive = durable and producer.process.alive
+            if alive and self._on(producer, lambda: producer.spool.make_durable(entry)):  # noqa: B023
+                self.unsynced.discard(number)
+
     @rule(pick=st.integers(0, 1))
     def sync(self, pick: int) -> None:
         producer = self._some(pick)

@@ -39,6 +39,14 @@ class Story:
             else:
                 producer.clock += 6.0  # the disk is tried again
 
+    def append_together(self, producer: Producer, events: int) -> None:
+        """At one go, of both lanes."""
+        logs = [record(next(self.numbers), text="x" * 300, important=n % 4 == 0) for n in range(events)]
+        for log, entry in zip(logs, producer.append_together(logs), strict=True):
+            if isinstance(entry, Entry):
+                self.promised.add(number_of(log))
+        producer.clock += 6.0
+
     def leave_an_orphan(self) -> None:
         """A process that works, and is killed with a batch on its way."""
         dead = Producer(self.directory, self.backend, self.options)
@@ -53,6 +61,7 @@ class Story:
         except OSError:
             return None
         self.append(producer, 25)
+        self.append_together(producer, 10)
         producer.send_live(10, ["error", "ack"])
         producer.send_live(5, ["stored", "ack"])
         entry = producer.append(record(number := next(self.numbers)))
@@ -69,6 +78,7 @@ class Story:
         producer.spool.look_at_others()
         producer.spool.room.of_others += 20 * 1024
         self.append(producer, 12)
+        self.append_together(producer, 12)
         producer.send_backlog(["ack", "stored", "ack", "error"])
         producer.send_live(4, ["stored"])
         assert producer.counts_add_up()

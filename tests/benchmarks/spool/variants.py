@@ -46,15 +46,19 @@ class Variant:
         survives: what an event survives once the call has returned.
         open: folder -> the call for one event, and what ends it all.
         events: how many are emitted in one run; fewer where one takes milliseconds.
+        together: how many one call emits; its time is divided by that.
     """
 
     name: str
     survives: str
     open: Callable[[Path], tuple[Callable[[], Any], Callable[[], Any]]]
     events: int = 20_000
+    together: int = 1
 
 
-def _ours(durability: str, **keywords: Any) -> Callable[[Path], tuple[Callable[[], Any], Callable[[], Any]]]:
+def _ours(
+    durability: str, together: int = 1, **keywords: Any
+) -> Callable[[Path], tuple[Callable[[], Any], Callable[[], Any]]]:
     def open_(folder: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
         import activitylog
         from activitylog import config
@@ -75,7 +79,14 @@ def _ours(durability: str, **keywords: Any) -> Callable[[Path], tuple[Callable[[
                 "message.sent", actor="user:42", object="message:7", tenant="acme", **ATTRIBUTES, **keywords
             )
 
-        return emit, lambda: pipeline.shutdown(60)
+        messages = [("message", number) for number in range(together)]
+
+        def emit_many() -> int:
+            return activitylog.emit_many(
+                "message.sent", messages, actor="user:42", tenant="acme", **ATTRIBUTES, **keywords
+            )
+
+        return emit if together == 1 else emit_many, lambda: pipeline.shutdown(60)
 
     return open_
 
@@ -131,6 +142,8 @@ VARIANTS: Final = (
     Variant("activitylog process", "the process", _ours("process")),
     Variant("activitylog power", "the machine, after 0.1 s", _ours("power")),
     Variant("activitylog durable=True", "the machine", _ours("process", durable=True), 400),
+    Variant("emit_many(100)", "the process", _ours("process", 100), together=100),
+    Variant("emit_many(100, durable)", "the machine", _ours("process", 100, durable=True), 10_000, 100),
     Variant("stock OpenTelemetry", "nothing", _stock),
     Variant("stock + SQLite WAL NORMAL", "the process", _sqlite("NORMAL"), 10_000),
     Variant("stock + SQLite WAL FULL", "the machine", _sqlite("FULL"), 400),
