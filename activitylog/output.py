@@ -10,6 +10,7 @@ Both classes below are what the SDK's are, by inheritance, without these steps; 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, Final, Self, cast
 
@@ -223,10 +224,17 @@ def trace_of(event_dict: EventDict) -> Trace:
 
 
 def _given_trace(event_dict: dict[str, Any]) -> Trace:
-    trace_id = _from_hex(event_dict.pop("trace_id", None), 128)
-    span_id = _from_hex(event_dict.pop("span_id", None), 64)
-    flags = event_dict.pop("trace_flags", None)
-    return trace_id, span_id, TraceFlags(flags & 0xFF if isinstance(flags, int) else TraceFlags.DEFAULT)
+    given = event_dict.pop("trace_id", None), event_dict.pop("span_id", None), event_dict.pop("trace_flags", None)
+    return _same_trace(*given) if tuple(map(type, given)) == (str, str, int) else _trace(*given)
+
+
+def _trace(trace_id: Any, span_id: Any, flags: Any) -> Trace:
+    flags = TraceFlags(flags & 0xFF if isinstance(flags, int) else TraceFlags.DEFAULT)
+    return _from_hex(trace_id, 128), _from_hex(span_id, 64), flags
+
+
+#: Many events of one call have the same.
+_same_trace: Final = functools.lru_cache(maxsize=64)(_trace)
 
 
 def _from_hex(value: Any, bits: int) -> int:

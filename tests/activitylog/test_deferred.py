@@ -196,6 +196,8 @@ class TestDefer:
         values = {"timestamp": 1_700_000_000_000_000_000, **values}
         for key in ("exc_info", "event"):  # the stack has the place of the call in it
             values.pop(key, None)
+        if isinstance(values.get("objects"), Iterator):  # whoever comes first uses it up
+            del values["objects"]
         with capture_activities(strict=False) as captured:
             activitylog.emit("thing.done", **values)
             defer("thing.done", **values)()
