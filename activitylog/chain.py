@@ -26,6 +26,7 @@ from activitylog.processors import (
 )
 from activitylog.redaction import REDACTED, RedactionSettings, Redactor
 from activitylog.sanitize import sanitize
+from activitylog.typed import name_event
 
 
 def processor_chain(
@@ -107,7 +108,7 @@ def shared_chain(
         return None
     shared: EventDict = {key: value for key, value in common.items() if value is not None and key != "durable"}
     timed = "timestamp" in shared
-    shared["event"] = event
+    shared = name_event(event, cast(dict[str, Any], shared))
     for processor in chain:
         shared = cast(EventDict, processor(None, "info", shared))
     fits = (

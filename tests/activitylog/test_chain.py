@@ -79,7 +79,9 @@ def objects() -> st.SearchStrategy[Any]:
     items=st.lists(objects(), max_size=4),
     common=st.dictionaries(
         st.one_of(
-            st.sampled_from(["actor", "tenant", "message", "outcome", "error", "target", "note", "password"])
+            st.sampled_from(
+                ["actor", "tenant", "message", "outcome", "error", "target", "note", "password", "event"]
+            )
         ),
         st.one_of(any_text(), st.integers(), st.sampled_from(SECRETS)),
         max_size=5,
@@ -100,6 +102,7 @@ def test_many_events_are_as_each_would_be(emit: Emit, items: list[Any], common: 
         ({"note": "x" * 5_000, "other": "y" * 5_000}, {"max_value_bytes": 100}),
         ({"timestamp": 1_700_000_000_000_000_000}, {}),
         ({"durable": True}, {}),
+        ({"event": "another"}, {}),
         ({"request": {"http.route": "/a"}, "duration": 1.5}, {}),
         ({}, {"rules": ({"match": {"object_type": "user"}, "drop": True},)}),
     ],
