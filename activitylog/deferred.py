@@ -35,27 +35,44 @@ _TAKING: Final[tuple[Processor, ...]] = (add_timestamp, merge_context, name_enti
 #: Values are copied when the event is taken, and cut to the pipeline's limits when it is emitted.
 _COPIED: Final = Limits(max_depth=64, max_attributes=4096, max_value_bytes=1 << 20, max_event_bytes=1 << 22)
 
-Emit = Callable[..., bool]
+
+class Deferred:
+    """
+    An event that was taken; called, it is emitted. Once, from any thread.
+
+    Rules are asked then. Like ``emit`` it never raises, and an event whose call is never made was never emitted,
+    nor counted.
+
+    Args:
+        taken: what was read of it; None for one that could not be read, and is counted.
+    """
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, taken: EventDict | None) -> None:
+        self._taken = taken
+
+    def __call__(self, **known_later: Any) -> bool:
+        """Emit it, with what is known only now, such as ``object``; whether it was handed on."""
+        return self._taken is not None and _emit({**self._taken, **known_later})
+
+    def each(self, items: Iterable[Any]) -> int:
+        """Emit it for each item, as :func:`activitylog.emit_many` does; how many were handed on."""
+        return 0 if self._taken is None else _emit_run(self._taken, items)
 
 
-def defer(event: Any, /, **values: Any) -> Emit:
+def defer(event: Any, /, **values: Any) -> Deferred:
     """
     Take an event as it is now.
 
     Args:
         event, values: as for :func:`activitylog.emit`.
-
-    Returns:
-        What emits it: call it once, from any thread. Rules are asked then. Like ``emit`` neither ever raises, and
-        an event whose call is never made was never emitted, nor counted. Keywords of the call are of what is known
-        only then, such as ``object``: called for each of many, it emits that many events.
     """
     try:
-        taken = _taken(name_event(event, values))
+        return Deferred(_taken(name_event(event, values)))
     except Exception as error:  # noqa: BLE001 - the application's objects may raise anything; counted
         config.fail(error, event)
-        return _nothing
-    return lambda **known_later: _emit({**taken, **known_later})
+        return Deferred(None)
 
 
 def defer_many(event: str, items: Iterable[Any], /, **common: Any) -> Callable[[], int]:
@@ -77,7 +94,7 @@ def defer_many(event: str, items: Iterable[Any], /, **common: Any) -> Callable[[
         config.fail(error, event)
     finally:
         context.pop(token)
-    return lambda: _emit_many(event, taken, shared)
+    return lambda: _emit_many(taken, shared)
 
 
 #: Keywords that say what all events are about, unless an item says otherwise.
@@ -98,19 +115,23 @@ def _read(item: Any) -> Any:
         return item
 
 
-def _emit_many(event: str, taken: Iterable[Any], shared: EventDict) -> int:
-    token = context.enter(None)
+def _emit_many(taken: Iterable[Any], shared: EventDict) -> int:
     handed_on = 0
+    for whole, run in itertools.groupby(taken, lambda item: type(item) is _Whole):
+        if whole:
+            handed_on += sum(_emit(item.event_dict) for item in run)
+        else:
+            handed_on += _emit_run(shared, run)
+    return handed_on
+
+
+def _emit_run(taken: EventDict, items: Iterable[Any]) -> int:
+    token = context.enter(None)
     try:
-        common = {key: value for key, value in shared.items() if key != "event"}
-        for whole, run in itertools.groupby(taken, lambda item: type(item) is _Whole):
-            if whole:
-                handed_on += sum(_emit(item.event_dict) for item in run)
-            else:
-                handed_on += config.submit_many(event, run, common)
+        common = dict(taken)
+        return config.submit_many(common.pop("event"), items, common)
     finally:
         context.pop(token)
-    return handed_on
 
 
 def _taken(event_dict: EventDict) -> EventDict:
@@ -132,7 +153,3 @@ def _emit(taken: EventDict) -> bool:
         return config.submit("info", values.pop("event"), values)
     finally:
         context.pop(token)
-
-
-def _nothing(**_known_later: Any) -> bool:
-    return False

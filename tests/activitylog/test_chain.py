@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import activitylog
-from activitylog.deferred import defer_many
+from activitylog.deferred import defer, defer_many
 from activitylog.testing import capture_activities
 from tests.strategies import any_text, any_value
 
@@ -44,6 +44,11 @@ def deferred(items: Iterable[Any], common: Mapping[str, Any]) -> None:
     defer_many("user.activated", items, **common)()
 
 
+def deferred_each(items: Iterable[Any], common: Mapping[str, Any]) -> None:
+    """One event that was taken, emitted later for all."""
+    defer("user.activated", **common).each(items)
+
+
 def emitted(emit: Emit, items: Iterable[Any], common: Mapping[str, Any], **settings: Any) -> list[Any]:
     """What is captured of them, without what is of the process."""
     with capture_activities(strict=False, **settings) as captured:
@@ -74,7 +79,7 @@ def objects() -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("emit", [many, deferred])
+@pytest.mark.parametrize("emit", [many, deferred, deferred_each])
 @given(
     items=st.lists(objects(), max_size=4),
     common=st.dictionaries(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from activitylog import config
-from activitylog.deferred import Emit
+from activitylog.deferred import Deferred
 from activitylog.integrations.django.bulk.affected import Rows
 
 #: Bytes of the ids of one event, below what an event may have by default; further ids are told in a further event.
@@ -48,7 +48,7 @@ def counted(callback: Callable[[], object], event: Any) -> None:
 
 
 def tell(
-    emit: Emit,
+    emit: Deferred,
     kind: str,
     rows: Rows,
     *,
@@ -68,20 +68,20 @@ def tell(
     Returns:
         How many events were emitted.
     """
-    return sum(emit(**about) for about in _said(kind, rows, max_events, own or {}))
-
-
-def _said(
-    kind: str, rows: Rows, max_events: float, own: Mapping[Any, Mapping[str, Any]]
-) -> Iterator[Mapping[str, Any]]:
     if rows.ids is None:
-        yield {"activity.object.type": kind, "count": rows.count}
-    elif rows.count <= max_events or rows.count == 1:
-        for pk in rows.ids:
-            yield {"object": (kind, pk), **own.get(pk, {})}
-    else:
-        for ids in _parts(rows.ids):
-            yield {"activity.object.type": kind, "activity.object.ids": ids, "count": len(ids)}
+        return int(emit(**{"activity.object.type": kind}, count=rows.count))
+    if rows.count <= max_events or rows.count == 1:
+        return emit.each(_one(kind, pk, own) for pk in rows.ids)
+    return sum(
+        emit(**{"activity.object.type": kind, "activity.object.ids": ids}, count=len(ids))
+        for ids in _parts(rows.ids)
+    )
+
+
+def _one(kind: str, pk: Any, own: Mapping[Any, Mapping[str, Any]] | None) -> Any:
+    """A row as an item of ``emit_many``."""
+    said = own.get(pk) if own else None
+    return {"object": (kind, pk), **said} if said else (kind, pk)
 
 
 def _parts(ids: list[Any]) -> Iterator[list[str]]:
