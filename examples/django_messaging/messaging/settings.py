@@ -1,9 +1,10 @@
 """
 Settings of the project, from the environment:
 
-MESSAGING_VARIANT   how activity is logged: ``after`` (activitylog, the default), ``before`` (a row an action, in
-                    the request), ``bulk`` (the first repair: rows by bulk_create), ``delay`` (the second: a
-                    Celery task a row), ``unlogged`` (not at all)
+MESSAGING_VARIANT   how activity is logged: ``after`` (activitylog, the default), ``after_as_one`` (the same, with
+                    one event about many users), ``before`` (a row an action, in the request), ``bulk`` (the first
+                    repair: rows by bulk_create), ``delay`` (the second: a Celery task a row), ``unlogged`` (not at
+                    all)
 DATABASE_URL        ``postgresql://user:password@host:port/name``; SQLite in MESSAGING_DATA without it
 MESSAGING_DATA      folder of the SQLite database and the embedded store; ``./data`` by default
 ACTIVITYLOG_URL     where events go; the embedded store by default
@@ -45,7 +46,7 @@ MIDDLEWARE = [
 ]
 if os.environ.get("MESSAGING_COUNT"):
     MIDDLEWARE.append("chat.counting.count_writes")
-if VARIANT == "after":
+if VARIANT.startswith("after"):
     INSTALLED_APPS.append("activitylog.integrations.django")
     MIDDLEWARE.insert(0, "activitylog.integrations.django.ActivityMiddleware")
     ACTIVITYLOG = {

@@ -3,10 +3,14 @@ What it costs a request to say what happened: no log, a row each, the two repair
 
 ::
 
-    python -m tests.benchmarks.applications [--databases sqlite postgresql] [--rounds 3] [--messages 400]
+    python -m tests.benchmarks.applications [--databases sqlite postgresql] [--rounds 5] [--messages 500]
 
-The Django example behind gunicorn, on SQLite and on a PostgreSQL started for it; each way in turn, and the table
-has the medians. Application, database, broker, store and load share this machine's cores: compare within a table.
+The Django example behind gunicorn, on SQLite and on a PostgreSQL started for it, beside the application and a
+millisecond away. A machine is faster at one time than at another, so all ways are deployed at once and get the
+load in turn: first messages, one each, then round after round users who are activated and as many messages as go
+through; of the rounds the table has the medians. Application, database, broker, store and load share the cores of
+this machine, the store at the lowest priority: compare within a table.
+
 In the end all events of answered requests have to be in the store, each once; otherwise it ends with an error.
 """
 
@@ -16,11 +20,14 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks.applications.deployment import WAYS, Way, deployed
+from tests.benchmarks.applications.deployment import WAYS, Deployment, Way, deployed
+from tests.benchmarks.applications.turns import messages_in_turn
 from tests.waiting import wait_until
 
 _PATIENCE_SECONDS: Final = 300
@@ -28,22 +35,46 @@ _PATIENCE_SECONDS: Final = 300
 Figures = dict[str, float]
 
 
-def run(way: Way, database: str, given: argparse.Namespace) -> Figures:
-    """One way, once."""
-    with tempfile.TemporaryDirectory() as name:
-        with deployed(way, database, Path(name), max(given.bulk)) as deployment:
-            found = deployment.load(
-                *("--messages", str(given.messages), "--repeat", str(given.repeat)),
+def run(ways: Sequence[Way], database: str, given: argparse.Namespace) -> dict[str, Figures]:
+    """All ways on one database: the medians of each, by its name."""
+    with ExitStack() as closing:
+        deployments: dict[Way, Deployment] = {}
+        for way in ways:
+            folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+            deployments[way] = closing.enter_context(deployed(way, database, folder, max(given.bulk)))
+        rounds: dict[Way, list[Figures]] = {way: [] for way in ways}
+        events: dict[Way, Counter[str]] = {way: Counter() for way in ways}
+
+        def load(number: int, way: Way, messages: int) -> None:
+            sys.stderr.write(f"{database}, round {number}: {way.name}\n")
+            found = deployments[way].load(
+                *("--warm-up", "0.3" if number else "3", "--messages", str(messages)),
                 *("--clients", str(given.clients), "--seconds", str(given.seconds)),
-                *("--bulk", *map(str, given.bulk)),
+                *("--repeat", "1", "--bulk", *map(str, given.bulk)),
             )
-            if way.store:
-                _check(deployment, "message.sent", found["sent"])
-                _check(deployment, "user.activated", found["activated"])
-        return _flat(found)
+            events[way].update({"message.sent": found["sent"], "user.activated": found["activated"]})
+            if number:
+                rounds[way].append(_flat(found))
+
+        for way in ways:
+            load(0, way, 20)  # to warm up
+        sys.stderr.write(f"{database}: messages\n")
+        messages = messages_in_turn([deployment.port for deployment in deployments.values()], given.messages)
+        for number in range(1, given.rounds + 1):
+            for way in ways:
+                load(number, way, 1)
+        for way in ways:
+            events[way]["message.sent"] += given.messages
+        for way, deployment in deployments.items():
+            for name, expected in events[way].items() if way.store else ():
+                _check(deployment, name, expected)
+    return {
+        way.name: {**_median(rounds[way]), **_flat({"message": own})}
+        for way, own in zip(ways, messages, strict=True)
+    }
 
 
-def _check(deployment: Any, name: str, expected: int) -> None:
+def _check(deployment: Deployment, name: str, expected: int) -> None:
     wait_until(lambda: deployment.events(name) >= expected, seconds=_PATIENCE_SECONDS)
     stored = deployment.events(name)
     if stored != expected:
@@ -85,23 +116,17 @@ def table(found: dict[str, Figures], bulk: Sequence[int]) -> str:
 def main() -> None:
     """Each way on each database, in turn, then the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--messages", type=int, default=400)
+    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql", "postgresql-1ms"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--bulk", type=int, nargs="+", default=[100, 10_000])
-    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long the peak of each round lasts")
     parser.add_argument("--ways", nargs="*", default=[way.name for way in WAYS])
     given = parser.parse_args()
+    ways = [way for way in WAYS if way.name in given.ways]
     for database in given.databases:
-        rounds: dict[str, list[Figures]] = {way.name: [] for way in WAYS if way.name in given.ways}
-        for number in range(given.rounds):
-            for way in WAYS:
-                if way.name in rounds:
-                    sys.stderr.write(f"{database}, round {number + 1}: {way.name}\n")
-                    rounds[way.name].append(run(way, database, given))
-        medians = {name: _median(figures) for name, figures in rounds.items()}
+        medians = run(ways, database, given)
         sys.stdout.write(f"\n{database}, medians of {given.rounds}:\n\n{table(medians, given.bulk)}\n")
         sys.stdout.flush()
 

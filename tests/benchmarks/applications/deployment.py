@@ -14,7 +14,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from tests.benchmarks.applications.distance import some_way_off
 from tests.end_to_end.gate import Gate
 from tests.postgres import postgres_server
 from tests.serving import ServedStore, free_port
@@ -24,6 +26,7 @@ ROOT: Final = Path(__file__).parents[3]
 PROJECT: Final = ROOT / "examples" / "django_messaging"
 #: How long a slow store takes for each answer, in seconds.
 SLOW_SECONDS: Final = 2.0
+_LOWEST_PRIORITY: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ WAYS: Final = (
     Way("activitylog", "after", "up"),
     Way("activitylog, store slow", "after", "slow"),
     Way("activitylog, store away", "after", "away"),
+    Way("activitylog, many as one", "after_as_one", "up"),
 )
 
 
@@ -78,14 +82,19 @@ class Deployment:
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
     def events(self, name: str) -> int:
-        """How many events of this name are stored; the store comes back for that where it is away."""
+        """
+        How many events of this name are stored, one about many counting as so many.
+
+        Where the store is away it comes back for that.
+        """
         if self.store is None:
             assert self.store_folder is not None
             self.store = self.closing.enter_context(ServedStore(self.store_folder, self.store_port))
         client = self.store.client()
         try:
             answer = client.query(
-                "SELECT count() FROM activity_events WHERE EventName = {name:String}", parameters={"name": name}
+                "SELECT sum(EventCount) FROM activity_events WHERE EventName = {name:String}",
+                parameters={"name": name},
             )
             return int(answer.result_rows[0][0])
         finally:
@@ -99,7 +108,7 @@ def deployed(way: Way, database: str, folder: Path, users: int) -> Iterator[Depl
 
     Args:
         way: how it logs.
-        database: ``sqlite`` or ``postgresql``.
+        database: ``sqlite``, ``postgresql``, or ``postgresql-1ms``: as on another machine, a millisecond away.
         folder: a new one for all that is written.
         users: how many there are.
     """
@@ -111,8 +120,12 @@ def deployed(way: Way, database: str, folder: Path, users: int) -> Iterator[Depl
             "MESSAGING_DATA": str(folder / "data"),
             "MESSAGING_COUNT": "1",
         }
-        if database == "postgresql":
-            environ["DATABASE_URL"] = closing.enter_context(postgres_server())
+        if database.startswith("postgresql"):
+            environ["DATABASE_URL"] = url = closing.enter_context(postgres_server())
+            port, _, milliseconds = str(urlsplit(url).port), *database.partition("-")[1:]
+            if milliseconds:
+                far = closing.enter_context(some_way_off(int(port), float(milliseconds.removesuffix("ms"))))
+                environ["DATABASE_URL"] = url.replace(f":{port}/", f":{far}/")
         if way.variant == "delay":
             environ["CELERY_BROKER_URL"] = closing.enter_context(_redis(folder))
         deployment = Deployment(0, environ, closing=closing)
@@ -142,6 +155,8 @@ def _give_store(way: Way, folder: Path, deployment: Deployment, environ: dict[st
         client.close()
     if way.store != "away":
         deployment.store = deployment.closing.enter_context(ServedStore(deployment.store_folder, port))
+        # A store is on another machine. Here it gets what others leave; its threads inherit that.
+        os.setpriority(os.PRIO_PROCESS, deployment.store.pid, _LOWEST_PRIORITY)
     if way.store == "slow":
         gate = Gate(port, before=lambda _statement: time.sleep(SLOW_SECONDS))
         deployment.closing.callback(gate.close)
