@@ -31,13 +31,14 @@ class Bulk:
         waiting: events that were handed on, and of which some spool has not been told yet.
     """
 
-    __slots__ = ("_context", "_durable", "_gathered", "_holders", "_since", "waiting")
+    __slots__ = ("_context", "_durable", "_gathered", "_holders", "_process", "_since", "waiting")
 
     def __init__(self, holders: Sequence[Holder]) -> None:
         self._holders = holders
         self._gathered: dict[Any, list[Any]] = {}
         self._context = gathering(self._gathered)
         self._durable = gathering(self._gathered, DURABLE)
+        self._process: object = None
         self._since = 0.0
         self.waiting = 0
 
@@ -51,6 +52,13 @@ class Bulk:
             self._since = monotonic()
         self.waiting += 1
         return self.waiting >= _MAX_EVENTS or monotonic() - self._since > _MAX_SECONDS
+
+    def go_on_in(self, process: object) -> None:
+        """What waits is that of the process that emitted it, and not of one that was forked meanwhile."""
+        if process is not self._process:
+            self._process = process
+            self._gathered.clear()
+            self.waiting = 0
 
     def write(self) -> None:
         """Have all that wait written down, and sent."""

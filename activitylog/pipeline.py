@@ -207,6 +207,7 @@ class Pipeline:
             record = self._render.record(method_name, passed, trace)
             durable = durable or (admitted is not None and admitted.durable)
             if bulk is not None:
+                bulk.go_on_in(self._outlet)
                 bulk.gather(record, durable=durable)
             elif durable:
                 record.tell(DURABLE)
@@ -253,6 +254,7 @@ class Pipeline:
 
     def _write(self, bulk: Bulk) -> None:
         """Have written down what a call's events wait for; only then do they count as emitted."""
+        bulk.go_on_in(self._outlet)
         events = bulk.waiting
         try:
             bulk.write()

@@ -45,6 +45,15 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
 class ServedStore:
     """
     ``activitylog serve`` on a folder.
@@ -72,7 +81,7 @@ class ServedStore:
 
     def wait(self) -> None:
         """Until it listens."""
-        wait_until(self._listens, 120)
+        wait_until(lambda: listens(self.port), 120)
 
     def client(self) -> Any:
         """One that waits for it."""
@@ -80,13 +89,6 @@ class ServedStore:
 
         self.wait()
         return clickhouse_connect.get_client(dsn=self.url, send_receive_timeout=600)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 5).close()
-        except OSError:
-            return False
-        return True
 
     def kill(self) -> None:
         """Be gone, at once."""

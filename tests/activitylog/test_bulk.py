@@ -96,6 +96,32 @@ def test_they_survive_the_process(pipeline: Pipeline, backend: Backend, tmp_path
     assert sorted(numbers_of(backend)) == [*range(300), 1000]
 
 
+FORKED = KILLED.replace(
+    'activitylog.emit_many("user.activated", [("user", number) for number in range(300)])',
+    """
+def items():
+    yield ("user", 1)
+    yield ("user", 2)
+    child = os.fork()
+    yield ("user", 3 if child else 4)
+    if child:
+        os.waitpid(child, 0)
+activitylog.emit_many("user.activated", items())""",
+)
+
+
+@pytest.mark.slow
+def test_a_fork_in_the_midst(pipeline: Pipeline, backend: Backend, tmp_path: Path) -> None:
+    """What was emitted before it is the parent's, and not written by the child as well."""
+    done = subprocess.run([sys.executable, "-c", FORKED, str(tmp_path)], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 9
+    backend.away = False
+    activitylog.emit("user.activated", object=("user", 5))
+    while len(numbers_of(backend)) < 5:
+        assert activitylog.flush(30).complete
+    assert sorted(numbers_of(backend)) == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_iterable_that_fails(pipeline: Pipeline, backend: Backend, error: type[BaseException]) -> None:
     """What it has given is written; a program that is told to end does end."""

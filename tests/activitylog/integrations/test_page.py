@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from activitylog import integrations
 from activitylog.integrations.http.options import HTTP_OPTIONS
-from tests.serving import free_port, heed_ctrl_c
-from tests.waiting import wait_until
+from tests.reader import Reader, blocks_of, environment, save
+from tests.serving import listens
 
 PAGE = Path(integrations.__path__[0]) / "README.md"
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: A block that is a file, or goes on with one.
 _FILE = re.compile(r"# (at the end of )?\w+\.py\n")
 #: The port of each server, and how it is told to take another one.
 _SERVERS = {"uvicorn": ("8000", "--port"), "flask": ("5000", "--port")}
-
-
-class Block(NamedTuple):
-    """Something to be typed."""
-
-    language: str
-    text: str
 
 
 def section(title: str) -> str:
@@ -40,86 +28,17 @@ def section(title: str) -> str:
     return text.split("\n## ", 1)[0]
 
 
-def blocks(text: str) -> list[Block]:
-    """In their order."""
-    return [Block(*match.groups()) for match in _BLOCK.finditer(text)]
-
-
-def save(folder: Path, text: str) -> None:
-    """Write a block into the file that its first line names."""
-    first, rest = text.split("\n", 1)
-    path = folder / first.removeprefix("# ").removeprefix("at the end of ")
-    path.write_text((path.read_text() if "at the end of" in first else "") + rest)
-
-
-def environment() -> dict[str, str]:
-    """Of somebody who has installed all of it."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("ACTIVITYLOG_", "OTEL_"))}
-    return {**own, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-
-
-class Reader:
-    """
-    Somebody who types what the page says.
-
-    Args:
-        folder: an empty one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = free_port()
-        self._server: subprocess.Popen[bytes] | None = None
-        self.answers: list[str] = []
-
-    def type(self, text: str) -> None:
-        """Have a shell run a block; a server goes on until somebody asks the store."""
-        program = text.split(maxsplit=1)[0]
-        if program in _SERVERS:
-            self._start([*text.split(), _SERVERS[program][1], str(self._port)])
-            return
-        if program == "activitylog":
-            self.stop()
-        for port, _ in _SERVERS.values():
-            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self._port}")
-        done = subprocess.run(
-            ["bash", "-e"],
-            input=text,
-            cwd=self._folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.answers.append(done.stdout)
-
-    def _start(self, command: list[str]) -> None:
-        self._server = subprocess.Popen(
-            command,
-            cwd=self._folder,
-            env=environment(),
-            stdout=-3,
-            stderr=-3,
-            start_new_session=True,
-            preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - one system call
-        )
-        wait_until(self._is_up)
-
-    def _is_up(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), 5).close()
-        except OSError:
-            return False
-        return True
-
-    def stop(self) -> None:
-        """Ctrl-C."""
-        if self._server is not None:
-            os.killpg(self._server.pid, signal.SIGINT)
-            self._server.wait(60)
-            self._server = None
+def type_block(reader: Reader, text: str) -> None:
+    """Run it; a server goes on until somebody asks the store."""
+    program = text.split(maxsplit=1)[0]
+    if program in _SERVERS:
+        reader.serve([*text.split(), _SERVERS[program][1], str(reader.port)], lambda: listens(reader.port))
+        return
+    if program == "activitylog":
+        reader.stop()
+    for port, _ in _SERVERS.values():
+        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{reader.port}")
+    reader.run(text)
 
 
 @pytest.fixture
@@ -140,7 +59,7 @@ def without_times(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("title", ["FastAPI and Starlette", "Flask and WSGI"])
 def test_the_first_five_minutes(reader: Reader, tmp_path: Path, title: str) -> None:
     """Every file and every command, and what the page says is printed at the end."""
-    for block in blocks(section(title)):
+    for block in blocks_of(section(title)):
         if block.language == "text":
             asked = reader.answers[-1]
             assert without_times(asked)[: len(block.text.splitlines())] == without_times(block.text)
@@ -148,7 +67,7 @@ def test_the_first_five_minutes(reader: Reader, tmp_path: Path, title: str) -> N
         if block.language == "python":
             save(tmp_path, block.text)
         elif not block.text.startswith("pip install"):
-            reader.type(block.text)
+            type_block(reader, block.text)
     if title.startswith("FastAPI"):
         assert re.search(r"request\.handled +ada +/orders/\{order_id\}/pay +200", reader.answers[-1])
         assert re.search(r"receipt\.sent +ada +/orders/\{order_id\}/pay +200", reader.answers[-1])
@@ -236,7 +155,7 @@ with capture_activities() as captured:
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every file of the page."""
     folder = tmp_path_factory.mktemp("typed")
-    for block in blocks(PAGE.read_text()):
+    for block in blocks_of(PAGE.read_text()):
         if block.language == "python" and _FILE.match(block.text):
             save(folder, block.text)
     (folder / "promises.py").write_text(PROMISES)

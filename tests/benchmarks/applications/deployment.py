@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from tests.benchmarks.applications.distance import some_way_off
 from tests.end_to_end.gate import Gate
 from tests.postgres import postgres_server
-from tests.serving import ServedStore, free_port
+from tests.serving import ServedStore, free_port, listens
 from tests.waiting import wait_until
 
 ROOT: Final = Path(__file__).parents[3]
@@ -192,13 +192,8 @@ def _redis(folder: Path) -> Iterator[str]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _listens(port))
+        wait_until(lambda: listens(port))
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         server.terminate()
         server.wait(60)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -3,121 +3,58 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 
 from activitylog.integrations.django import checks, conf
 from activitylog.integrations.http.options import HTTP_OPTIONS
-from tests.serving import free_port, heed_ctrl_c
+from tests.reader import Block, Reader, blocks_of, environment, save
 from tests.waiting import wait_until
 
 PAGE = Path(conf.__file__).with_name("README.md")
 SOURCES = Path(__file__).parents[4] / "activitylog" / "integrations" / "django"
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PORT = "8000"
-
-
-class Block(NamedTuple):
-    """Something to be typed."""
-
-    language: str
-    text: str
 
 
 def blocks(*languages: str) -> list[Block]:
     """The blocks of the page in these languages, in its order."""
-    found = [Block(*match.groups()) for match in _BLOCK.finditer(PAGE.read_text())]
-    return [block for block in found if block.language in languages]
+    return [block for block in blocks_of(PAGE.read_text()) if block.language in languages]
 
 
-class Reader:
-    """
-    Somebody who types what the page says.
+def type_block(reader: Reader, text: str) -> None:
+    """Run it; a server goes on until somebody asks the store."""
+    text = text.replace(_PORT, str(reader.port))
+    if "manage.py activitylog" in text:
+        wait_until(lambda: not reader.is_serving or is_stored(reader))  # people take a moment, too
+        reader.stop()
+    before, starts, _ = text.partition("python manage.py runserver")
+    reader.run(before)
+    if starts:
+        reader.serve([sys.executable, "manage.py", "runserver", str(reader.port)], lambda: is_up(reader))
 
-    Args:
-        folder: an empty one.
-    """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.port = str(free_port())
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("ACTIVITYLOG_", "OTEL_"))}
-        self._environ = {**own, "PATH": path}
-        self._server: subprocess.Popen[bytes] | None = None
-        self.answers: list[str] = []
+def is_up(reader: Reader) -> bool:
+    """Whether Django answers."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{reader.port}/admin/login/").status_code == 200
+    except httpx.TransportError:
+        return False
 
-    def save(self, text: str) -> None:
-        """Write what is in a block into the file that its first line names."""
-        first, rest = text.split("\n", 1)
-        name = first.removeprefix("# ").removeprefix("at the end of ")
-        path = self._folder / name
-        path.write_text((path.read_text() if "at the end of" in first else "") + rest)
 
-    def type(self, text: str) -> None:
-        """Have a shell run a block; a server goes on until somebody asks the store."""
-        text = text.replace(_PORT, self.port)
-        if "manage.py activitylog" in text:
-            self.stop()
-        before, starts, _ = text.partition("python manage.py runserver")
-        done = subprocess.run(
-            ["bash", "-e"],
-            input=before,
-            cwd=self._folder,
-            env=self._environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.answers.append(done.stdout)
-        if starts:
-            self._start()
-
-    def _start(self) -> None:
-        command = [sys.executable, "manage.py", "runserver", self.port]
-        self._server = subprocess.Popen(
-            command,
-            cwd=self._folder,
-            env=self._environ,
-            stdout=-3,
-            stderr=-3,
-            start_new_session=True,
-            preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - one system call
-        )
-        wait_until(self._is_up)
-
-    def _is_up(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/admin/login/").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def _is_stored(self) -> bool:
-        command = [sys.executable, "manage.py", "activitylog", "spool", "status", "--json"]
-        told = subprocess.run(
-            command, cwd=self._folder, env=self._environ, capture_output=True, text=True, check=False, timeout=60
-        )
-        spools = [json.loads(line) for line in told.stdout.splitlines()]
-        return not sum(spool["events"] for spool in spools if str(self._folder) in spool["url"])
-
-    def stop(self) -> None:
-        """Ctrl-C after a moment, as people do it; the whole group of processes gets it."""
-        if self._server is not None:
-            wait_until(self._is_stored)
-            os.killpg(self._server.pid, signal.SIGINT)
-            self._server.wait(60)
-            self._server = None
+def is_stored(reader: Reader) -> bool:
+    """Whether nothing waits on disk any more."""
+    command = [sys.executable, "manage.py", "activitylog", "spool", "status", "--json"]
+    told = subprocess.run(
+        command, cwd=reader.folder, env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    spools = [json.loads(line) for line in told.stdout.splitlines()]
+    return not sum(spool["events"] for spool in spools if str(reader.folder) in spool["url"])
 
 
 @pytest.fixture
@@ -134,9 +71,9 @@ def test_the_first_five_minutes(reader: Reader) -> None:
     """Every command and every file, and at the end the events of what was done."""
     for block in blocks("sh", "python"):
         if block.language == "python":
-            reader.save(block.text)
+            save(reader.folder, block.text)
         elif not block.text.startswith("pip install"):
-            reader.type(block.text)
+            type_block(reader, block.text)
         if "curl" in block.text and block.language == "sh":
             log_in_and_look(reader)
     *_, answered, asked = reader.answers
