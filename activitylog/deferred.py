@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from structlog.typing import EventDict, Processor
 
@@ -87,7 +87,7 @@ def defer_many(event: str, items: Iterable[Any], /, **common: Any) -> Callable[[
             if apart or isinstance(item, Mapping):
                 own = dict(item) if isinstance(item, Mapping) else {"object": item}
                 said = {key: value for key, value in own.items() if value is not None}
-                taken.append(_Whole(_taken(name_event(event, {**common, **said}))))
+                taken.append(Deferred(_taken(name_event(event, {**common, **said}))))
             else:
                 taken.append(_read(item))
     except Exception as error:  # noqa: BLE001 - the application's iterable may raise anything; counted
@@ -101,12 +101,6 @@ def defer_many(event: str, items: Iterable[Any], /, **common: Any) -> Callable[[
 _OBJECTS: Final = frozenset({"object", "objects"})
 
 
-class _Whole(NamedTuple):
-    """An event that shares nothing with the others."""
-
-    event_dict: EventDict
-
-
 def _read(item: Any) -> Any:
     """Who or what an item is, as long as it is there; what cannot be read is told when it is emitted."""
     try:
@@ -117,11 +111,21 @@ def _read(item: Any) -> Any:
 
 def _emit_many(taken: Iterable[Any], shared: EventDict) -> int:
     handed_on = 0
-    for whole, run in itertools.groupby(taken, lambda item: type(item) is _Whole):
+    for whole, run in itertools.groupby(taken, lambda item: type(item) is Deferred):
         if whole:
-            handed_on += sum(_emit(item.event_dict) for item in run)
+            handed_on += emit_all(run)
         else:
             handed_on += _emit_run(shared, run)
+    return handed_on
+
+
+def emit_all(deferred: Iterable[Deferred]) -> int:
+    """Emit events that were taken, in their order; a spool writes them down together. How many were handed on."""
+    handed_on = 0
+    taken = (one._taken for one in deferred if one._taken is not None)
+    for name, run in itertools.groupby(taken, lambda event_dict: event_dict["event"]):
+        own = ({key: value for key, value in event_dict.items() if key != "event"} for event_dict in run)
+        handed_on += _emit_run({"event": name}, own)
     return handed_on
 
 

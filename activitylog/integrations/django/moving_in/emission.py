@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from activitylog import config, context
-from activitylog.deferred import defer
+from activitylog.deferred import Deferred, defer
+from activitylog.deferred import emit_all as emit_deferred
 
 
 def emit(event: dict[str, Any], *, using: str | None) -> None:
@@ -34,21 +36,20 @@ def emit_all(events: list[dict[str, Any]], *, using: str | None) -> None:
     transaction = _transaction(using)
     token = context.resolve_once()
     try:
-        if transaction is None:
-            for event in events:
-                _submit(event)
-            return
         deferred = [_deferred(event) for event in events]
     finally:
         context.pop(token)
-    transaction.on_commit(lambda: [one() for one in deferred], robust=True)
+    if transaction is None:
+        emit_deferred(deferred)
+    else:
+        transaction.on_commit(partial(emit_deferred, deferred), robust=True)
 
 
 def _submit(event: dict[str, Any]) -> None:
     config.submit("info", event.pop("event"), event)
 
 
-def _deferred(event: dict[str, Any]) -> Callable[[], bool]:
+def _deferred(event: dict[str, Any]) -> Deferred:
     return defer(event.pop("event"), **event)
 
 
