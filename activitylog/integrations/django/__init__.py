@@ -10,8 +10,9 @@ activitylog for Django: an application, a middleware, and what emits from models
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from activitylog.integrations.django.lazy_names import lazily
 
 if TYPE_CHECKING:
     from activitylog.integrations.django.bulk import emitting as emitting
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from activitylog.integrations.django.transactions import emit_on_commit as emit_on_commit
     from activitylog.integrations.django.users import request_user as request_user
 
-#: Public names and the modules that have them; imported when they are asked for, since Django's models may not be
-#: imported before its applications are ready.
+#: Public names and the modules that have them.
 _HOMES: Final = {
     "ActivityMiddleware": "middleware",
     "capture_paused": "model_changes",
@@ -42,9 +42,4 @@ _HOMES: Final = {
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list, made by sorted
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily(__name__, _HOMES)

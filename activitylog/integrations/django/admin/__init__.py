@@ -17,8 +17,9 @@ object in place of its history.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from activitylog.integrations.django.lazy_names import lazily
 
 if TYPE_CHECKING:
     from activitylog.integrations.django.admin.act import Act as Act
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from activitylog.integrations.django.admin.history import ActivityHistoryMixin as ActivityHistoryMixin
     from activitylog.integrations.django.admin.read_settings import read_url as read_url
 
-#: Public names and the modules that have them; imported when they are asked for. The admin imports this package by
-#: itself, as it does with everything called ``admin``, and without it nobody shall.
+#: Public names and the modules that have them. Django's admin imports this package by itself, as it does with
+#: everything called ``admin``; where there is none nobody shall import it.
 _HOMES: Final = {
     "Act": "act",
     "ActivityEventsMixin": "events",
@@ -39,9 +40,4 @@ _HOMES: Final = {
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list, made by sorted
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -18,8 +18,9 @@ Call sites stay as they are. ``manage.py import_activity chat.ActivityLog`` copi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from activitylog.integrations.django.lazy_names import lazily
 
 if TYPE_CHECKING:
     from activitylog.integrations.django.moving_in.mapping import LegacyMapping as LegacyMapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from activitylog.integrations.django.moving_in.old_model import legacy_model as legacy_model
     from activitylog.integrations.django.moving_in.old_task import legacy_task as legacy_task
 
-#: Public names and the modules that have them; imported when they are asked for.
+#: Public names and the modules that have them.
 _HOMES: Final = {
     "LegacyMapping": "mapping",
     "legacy_function": "old_function",
@@ -37,9 +38,4 @@ _HOMES: Final = {
 
 __all__ = ["LegacyMapping", "legacy_function", "legacy_model", "legacy_task"]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = lazily(__name__, _HOMES)
