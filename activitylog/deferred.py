@@ -57,7 +57,11 @@ class Deferred:
         return self._taken is not None and _emit({**self._taken, **known_later})
 
     def each(self, items: Iterable[Any]) -> int:
-        """Emit it for each item, as :func:`activitylog.emit_many` does; how many were handed on."""
+        """
+        Emit it for each item, as :func:`activitylog.emit_many` does; how many were handed on.
+
+        Items say what the event itself did not: what it did say was read when it was taken.
+        """
         return 0 if self._taken is None else _emit_run(self._taken, items)
 
 

@@ -124,7 +124,11 @@ def test_a_cell_that_is_interrupted(notebook: Notebook) -> None:
     assert notebook.run(code) == "interrupted"
     thread.join()
     notebook.run('activitylog.emit("cell.later")')
-    assert notebook.run("count() in ([('cell.later', 1), ('cell.run', emitted + n)] for n in (0, 1))") == "True"
+    # An event that was cut off behind its write is sent from disk, seconds later, and the log says so here.
+    *_, counted = notebook.run(
+        "count() in ([('cell.later', 1), ('cell.run', emitted + n)] for n in (0, 1))"
+    ).splitlines()
+    assert counted == "True"
 
 
 def test_processes_that_a_cell_forks(notebook: Notebook) -> None:
