@@ -299,21 +299,14 @@ class Pipeline:
         if self.destinations and self.settings.counters is not False:
             self._loss_ticker.start()
         if self._metrics is not None:
-            self.submit = self._submit_timed  # type: ignore[method-assign]
+            self.submit = self._submit_timed  # type: ignore[assignment, method-assign]
 
-    def _submit_timed(
-        self,
-        method_name: str,
-        event: Any,
-        values: dict[str, Any],
-        chain: Sequence[Processor] | None = None,
-        bulk: Bulk | None = None,
-    ) -> bool:
+    def _submit_timed(self, *arguments: Any) -> bool:
         """As ``submit``, for one event, whose time is taken."""
         self.__dict__.pop("submit", None)
         began = time.perf_counter()
         try:
-            return self.submit(method_name, event, values, chain, bulk)
+            return self.submit(*arguments)
         finally:
             if self._metrics is not None:
                 self._metrics.emit_took(time.perf_counter() - began)

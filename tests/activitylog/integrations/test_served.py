@@ -22,7 +22,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessa
 
 from tests.activitylog.integrations.served.recording import FILE, Recorded
 from tests.life_cycle.servers import Server
-from tests.serving import free_port
+from tests.serving import free_port, listens
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def running(folder: Path, *command: str, **variables: str) -> Iterator[tuple[int
     with Server(
         [part.format(port=port) for part in command], environ=environ, log=folder / "server.log"
     ) as server:
-        wait_until(lambda: _listens(port), 60)
+        wait_until(lambda: listens(port), 60)
         yield port, server, recorded
 
 
@@ -199,14 +199,6 @@ class TestGunicorn:
             assert recorded.named("request.handled")[0]["activity.outcome"] == "unknown"
             asked = ask_all(port, ["function"])
             assert len(recorded.named("request.handled")) == len(asked) + 1
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-    except OSError:
-        return False
-    return True
 
 
 def _raw(path: str, headers: dict[str, Any]) -> bytes:
