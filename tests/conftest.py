@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -27,6 +28,21 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_configured() -> Iterator[None]:
+    """What a test configures ends with it: the next one, whichever that is, finds what this one found."""
+    before = _pipeline()
+    yield
+    if before is None and _pipeline() is not None:
+        sys.modules["activitylog.config"].install(None)
+
+
+def _pipeline() -> Any:
+    """The pipeline of this process, if there is one."""
+    config = sys.modules.get("activitylog.config")
+    return None if config is None else config._state.pipeline
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 import activitylog
-from activitylog import config, store
+from activitylog import store
 from activitylog.cli.demo_service import generate
 from activitylog.queries import ask
 from otel_clickhouse.anyvalue import as_text
@@ -83,13 +83,6 @@ def make_database(server_url: str) -> Iterator[Any]:
     for client in made:
         client.command(f"DROP DATABASE {client.database}")
         client.close()
-
-
-@pytest.fixture(autouse=True)
-def _unconfigured() -> Iterator[None]:
-    yield
-    activitylog.shutdown()
-    config.swap(None)
 
 
 def rows(client: Any) -> list[dict[str, Any]]:

@@ -21,12 +21,11 @@ SETUP = "import django; django.setup(); import activitylog; "
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """The application; whatever it configures is put away afterwards."""
+    """The application."""
     monkeypatch.chdir(tmp_path)  # below no settings file
     found = apps.get_app_config("activitylog")
     monkeypatch.setattr(found, "failure", None)
-    yield found
-    config.install(None)
+    return found
 
 
 class TestReady:

@@ -362,15 +362,8 @@ def ask_asynchronously(client: AsyncClient, path: str) -> tuple[int, bytes]:
     return async_to_sync(asked)()
 
 
-@pytest.fixture
-def _nothing_is_configured() -> Iterator[None]:
-    yield
-    config.install(None)
-
-
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
 @pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.usefixtures("_nothing_is_configured")
 def test_the_request_succeeds(name: str, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every way to answer, with every fault: 200, the row is there, and the numbers add up."""
     inject, counted = FAULTS[name]
@@ -388,7 +381,6 @@ def test_the_request_succeeds(name: str, settings: Any, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_nothing_is_configured")
 def test_a_forked_child(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A process that forks between two requests: the child answers, and counts its own."""
     world = World(settings, monkeypatch, tmp_path)
