@@ -5,9 +5,10 @@ Of a folder the frozen batches go first, exactly as they were: the same events, 
 What remains goes segment by segment in new batches, each frozen before it is sent.
 
 Where bytes of a frozen batch are damaged, its other events go with its token: if it has arrived, they have, too.
-Of one that was sent in halves nobody knows which those were, so what is left gets a token of its own, and its
-first attempt counts as long ago: the exporter then looks what the backend has before it sends. The same holds for
-events of a folder whose journal is damaged.
+Unless it was sent in halves: nobody knows which those were, so what is left gets a token of its own. So do the
+halves of what is left, as a loss of power may have taken what the journal said of others. The first attempt counts
+as long ago: the exporter then looks what the backend has before it sends. That holds for events of a folder whose
+journal is damaged, too.
 """
 
 from __future__ import annotations
@@ -192,9 +193,11 @@ class Backlog:
                 folder.settle({}, frozen.token)
             return True
         batch = Batch(records, range(len(records)), frozen.token, frozen.first_attempt_ns)
-        if len(records) < len(numbers) and frozen.token in folder.journal.split:
-            rest = crc32(repr(in_order(entry.number for entry in entries)).encode("ascii"))
-            batch = replace(batch, token=f"{frozen.token}/rest-{rest:08x}", first_attempt_ns=_LONG_AGO_NS)
+        if len(records) < len(numbers):
+            left = crc32(repr(in_order(entry.number for entry in entries)).encode("ascii"))
+            rest = f"{frozen.token}/rest-{left:08x}"
+            token = rest if frozen.token in folder.journal.split else frozen.token
+            batch = replace(batch, token=token, halves_token=rest, first_attempt_ns=_LONG_AGO_NS)
         if not self._has_turn():
             return False
         return self._went_on(self._sender.send(folder, entries, batch, token=frozen.token))

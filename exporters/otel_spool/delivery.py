@@ -128,19 +128,22 @@ class Batch:
         positions: for each, its index in the batch that was frozen.
         token: deduplication token.
         first_attempt_ns: when the first attempt began; None before it.
+        halves_token: what the tokens of its halves follow from, if not from its own.
     """
 
     records: Sequence[ReadableLogRecord]
     positions: Sequence[int]
     token: str
     first_attempt_ns: int | None = None
+    halves_token: str | None = None
 
     def halves(self) -> tuple[Batch, Batch]:
         """The two halves, with tokens that follow from this one, so that another process makes the same."""
         middle = len(self.records) // 2
+        token = self.halves_token or self.token
         return (
-            Batch(self.records[:middle], self.positions[:middle], f"{self.token}/0", self.first_attempt_ns),
-            Batch(self.records[middle:], self.positions[middle:], f"{self.token}/1", self.first_attempt_ns),
+            Batch(self.records[:middle], self.positions[:middle], f"{token}/0", self.first_attempt_ns),
+            Batch(self.records[middle:], self.positions[middle:], f"{token}/1", self.first_attempt_ns),
         )
 
 

@@ -72,6 +72,14 @@ def _rest(directory: Path, options: SpoolOptions = SMALL) -> list[int]:
     return sorted(backend.rows)
 
 
+def _damage(segment: Path, position: int) -> None:
+    """One bit of an event is another; two frames before the first tell of its resource and its scope."""
+    data = bytearray(segment.read_bytes())
+    places = [at for at in range(len(data)) if data.startswith(b"\xa5\x53\x01", at)]
+    data[places[2 + position] + 40] ^= 1
+    segment.write_bytes(data)
+
+
 class TestOverflow:
     """A full spool."""
 
@@ -596,16 +604,40 @@ class TestAdoption:
         dead.send_live(4, attempts)
         dead.die()
         (path,) = tmp_path.glob("*/*.seg")
-        data = bytearray(path.read_bytes())
-        places = [at for at in range(len(data)) if data.startswith(b"\xa5\x53\x01", at)]
-        data[places[3] + 40] ^= 1
-        path.write_bytes(data)
+        _damage(path, 1)
         last = deliver_the_rest(tmp_path, backend, SMALL)
         assert backend.violations == []
         lost = set() if attempts == ["stored"] else {1}
         assert dict(backend.rows) == dict.fromkeys(set(range(6)) - lost, 1)
         assert last.spool.accounts.recovered.dropped == {"corrupt": 1}
         assert last.spool.quarantine.pieces == 1
+
+    @pytest.mark.parametrize("noted", [True, False], ids=["noted", "the journal lost it"])
+    @pytest.mark.parametrize("poison", [1, 5])
+    def test_a_batch_in_halves_with_damage(self, poison, noted, tmp_path):
+        """
+        No half of what is left is taken for one that was sent, nor sent twice.
+
+        The journal forgets what it was told last when the power goes and durability is ``process``.
+        """
+        backend = Backend()
+        backend.poison = frozenset({poison})
+        dead = Producer(tmp_path, backend, SMALL)
+        _fill(dead, range(8))
+        dead.send_live(8, ["stored"])
+        assert backend.rows
+        before = set(backend.rows)
+        dead.die()
+        (segment,) = tmp_path.glob("*/*.seg")
+        for number in (1, 2):
+            _damage(segment, number)
+        (journal,) = tmp_path.glob("*/journal")
+        if not noted:
+            data = journal.read_bytes()
+            journal.write_bytes(data[: data.index(b"\xa5", data.index(b'"ns"'))])
+        deliver_the_rest(tmp_path, backend, SMALL)
+        assert backend.violations == []
+        assert dict(backend.rows) == dict.fromkeys(before | (set(range(8)) - {1, 2, poison}), 1)
 
     @pytest.mark.parametrize("killed_in_between", [False, True])
     def test_a_damaged_journal(self, killed_in_between, tmp_path):
