@@ -33,16 +33,16 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nothing_stays_configured() -> Iterator[None]:
     """What a test configures ends with it: the next one, whichever that is, finds what this one found."""
-    before = _pipeline()
+    before = _configured()
     yield
-    if before is None and _pipeline() is not None:
+    if _configured() and not before:
         sys.modules["activitylog.config"].install(None)
 
 
-def _pipeline() -> Any:
-    """The pipeline of this process, if there is one."""
+def _configured() -> bool:
+    """Whether this process has a pipeline; one that has not imported ours has none."""
     config = sys.modules.get("activitylog.config")
-    return None if config is None else config._state.pipeline
+    return config is not None and config.configured()
 
 
 @pytest.fixture
